@@ -1,10 +1,15 @@
+import { allWords } from '../domain/registry/backend-words.ts';
 import type { QueryBatch, Service } from '../domain/registry/model.ts';
 
 /** The tag that distinguishes the versions of a service, or why there is none. */
 export type VersionSelector = { readonly key: string; readonly param: string } | { readonly why: string };
 
 /** Past rollouts can be told by one tag with one placeholder as its whole value, such as `version:{version}`. */
-export function versionSelectorOf({ canary }: Pick<Service, 'canary'>): VersionSelector {
+export function versionSelectorOf({
+  canary,
+  dialect,
+}: Pick<Service, 'canary'> & Partial<Pick<Service, 'dialect'>>): VersionSelector {
+  const { tag } = allWords(dialect ?? { backend: '' });
   const [term, ...more] = canary.terms;
   if (canary.params.length === 0) {
     return {
@@ -20,12 +25,12 @@ export function versionSelectorOf({ canary }: Pick<Service, 'canary'>): VersionS
     typeof part === 'string'
   ) {
     return {
-      why: `its canary selector ${canary.text} is more than one tag with one placeholder, so its past values are unknown`,
+      why: `its canary selector ${canary.text} is more than one ${tag} with one placeholder, so its past values are unknown`,
     };
   }
   if (term.key === 'service' || term.key === 'env') {
     return {
-      why: `its canary has its own ${term.key} tag, so its versions are not under one service`,
+      why: `its canary has its own ${term.key} ${tag}, so its versions are not under one service`,
     };
   }
   return { key: term.key, param: part.param };

@@ -4,6 +4,7 @@ import { createTwoFilesPatch } from 'diff';
 import { slisOf } from '../domain/judge/judge.ts';
 import { type Objection, objectionsTo } from '../domain/metrics/standing-question.ts';
 import { visible } from '../domain/outside-text.ts';
+import { tellsCallsLeft } from '../domain/registry/backend-words.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { leftOutNames, partOfBackend, slisMeasuredBy } from '../domain/registry/part-of-backend.ts';
 import { analysisTemplates } from '../generate/argo/analysis-templates.ts';
@@ -54,7 +55,12 @@ const generators: Readonly<Record<string, Generator>> = {
   openslo,
   'prometheus-slos': (registry, { publicUrl, docsUrl, rulesFormat: format, namespace }) =>
     prometheusSloRules(registry, { publicUrl, docsUrl, format, namespace }),
-  'grafana-dashboard': ({ environment }, { publicUrl }) => grafanaDashboard({ environment, publicUrl }),
+  'grafana-dashboard': (registry, { publicUrl }) =>
+    grafanaDashboard({
+      environment: registry.environment,
+      publicUrl,
+      showsCallsLeft: tellsCallsLeft(registry),
+    }),
   'grafana-cujs-dashboard': ({ environment }, { publicUrl }) =>
     grafanaCujsDashboard({ environment, publicUrl }),
   'prometheus-rules': (registry, { publicUrl, docsUrl, rulesFormat: format, namespace }) =>

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { markdownReport } from '../report/markdown.ts';
 import { type BudgetReport, budgetReport, type ReportEntry } from '../report/report.ts';
 import { sliText } from '../report/sli-text.ts';
+import { requiredOfBackends } from '../settings/settings.ts';
 import { type Colors, colorsFor } from './render/colors.ts';
 import { openDemo } from './support/demo-datadog.ts';
 import { environmentOption } from './support/environment-option.ts';
@@ -10,8 +11,8 @@ import { withBackend } from './support/open-backend.ts';
 
 const about = `Report the error budget that each CUJ has left in its SLO's window, its burn rate, and the actions that are due \
 by its errorBudgetPolicy. Budgets come from the SLOs in Datadog: those that sloId names, or those created by generate \
-terraform. With Prometheus, they come from the rules of generate prometheus-slos. Exit code 0 regardless of the budgets. Requires \
-DD_API_KEY and DD_APP_KEY with the scope slos_read, or CUJ_GATE_PROMETHEUS_URL.`;
+terraform; the application key needs the scope slos_read. With Prometheus, they come from the rules of generate prometheus-slos. Exit \
+code 0 regardless of the budgets. Requires ${requiredOfBackends}.`;
 
 interface Options {
   readonly registry?: string;

@@ -1,4 +1,5 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
+import { allWords } from '../domain/registry/backend-words.ts';
 import type { Endpoint, Registry, Service } from '../domain/registry/model.ts';
 import type { DoctorFinding } from './finding.ts';
 import { filledRoutes, nearestRoutes, signaturesOf } from './nearest-routes.ts';
@@ -107,7 +108,7 @@ function silentEndpoint(
     about,
     message: `${resource} had no hits in the last day, and no route with traffic has a similar name`,
     verdict,
-    fix: 'Remove it if it is gone; otherwise check the method and the path against the traces of one request.',
+    fix: `Remove it if it is gone; otherwise check the method and the path against ${allWords(service.dialect).namedIn}.`,
   };
 }
 

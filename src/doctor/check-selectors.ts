@@ -1,4 +1,5 @@
 import type { BackendFacts, ServiceFacts, Shares } from '../domain/ports/backend-facts.ts';
+import { allWords } from '../domain/registry/backend-words.ts';
 import type { Service } from '../domain/registry/model.ts';
 import type { SelectorTemplate, SelectorTerm } from '../domain/registry/selector.ts';
 import type { DoctorFinding } from './finding.ts';
@@ -39,7 +40,7 @@ function checkTerm(
       severity: 'error',
       check: 'selector-tag-missing',
       about,
-      message: `no hit of ${service.name} carries the tag ${term.key} of the ${side} selector "${template.text}"`,
+      message: `no hit of ${service.name} carries the ${allWords(service.dialect).tag} ${term.key} of the ${side} selector "${template.text}"`,
       verdict: 'Inconclusive (no_data), always: the selector matches nothing.',
       fix: missingTagFix(facts, service, term.key),
     };
@@ -67,7 +68,7 @@ function missingTagFix(facts: BackendFacts, service: Service, key: string): stri
     return `Let the application set ${key} on the span that serves the request, and apply the output of cuj-gate generate terraform.`;
   }
   if (service.operation === undefined) {
-    return 'Use a tag that the metrics of this source have.';
+    return `Use a ${allWords(service.dialect).tag} that the metrics of this source have.`;
   }
   const tags = facts.tags.get(`trace.${service.operation}.hits`);
   const others = tags === undefined ? [] : [...tags.keys()].filter((one) => !ordinary.has(one)).sort();

@@ -1,4 +1,5 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
+import { allWords } from '../domain/registry/backend-words.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { failureKindsOf } from '../domain/sli/failure.ts';
 import { checkErrors, checkGrpcCodes } from './check-failures.ts';
@@ -76,7 +77,7 @@ function noTraffic(facts: BackendFacts, service: Service, found: ServiceFacts): 
     return error(
       'no-traffic',
       `the source "${service.source}" counted nothing for ${name} in the last day`,
-      'Check the metrics and the tags in the source, and how the service is called there.',
+      `Check the metrics and the ${allWords(service.dialect).tags} in the source, and how the service is called there.`,
     );
   }
   const metric = `trace.${operation}.hits`;

@@ -32,8 +32,8 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
   ];
   for (const service of servicesOfCujs(registry)) {
     const counter = facts.counters?.get(service.name);
-    findings.push(
-      ...(counter === undefined
+    const ofMetrics =
+      counter === undefined
         ? [
             ...checkSource(registry, facts, service),
             ...checkClientMetrics(registry, facts, service),
@@ -42,8 +42,8 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
         : [
             ...checkCounter(registry, service, counter),
             ...(counter.series === 0 ? [] : checkHistogram(registry, facts, service)),
-          ]),
-    );
+          ];
+    findings.push(...ofMetrics);
     const found = facts.services.get(service.name);
     // Without a series, what else could be said would repeat it.
     if (found === undefined || counter?.series === 0) continue;
@@ -52,6 +52,9 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     // Without any traffic, other findings would repeat the same problem.
     if (found.total === 0) continue;
     findings.push(...checkSelectors(facts, service, found));
+    // Without the label that names endpoints, none of them is found, and their names are not why.
+    if (ofMetrics.some(({ check, severity }) => check === 'group-label-missing' && severity === 'error'))
+      continue;
     findings.push(...checkRoutes(registry, facts, service, found, options.top));
   }
   findings.push(

@@ -1,5 +1,5 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
-import { joinedWords } from '../registry/backend-words.ts';
+import { allWords, joinedWords } from '../registry/backend-words.ts';
 import { type Cuj, type GatePolicy, isReleasedWith, servicesReleasedWith } from '../registry/model.ts';
 import type { RuleName } from '../registry/rules.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
@@ -306,7 +306,7 @@ function unclassifiedVerdict(cuj: Cuj, measurement: Measurement, options: JudgeO
   const failure = {
     reason: 'source_malformed',
     message: `it is not known of ${count} requests whether they were good or bad, so the verdict is undecided`,
-    hint: 'If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them): they must count the same requests. A histogram of durations needs a bucket that ends at latencyMs, in every version. Failures need the tag that names their endpoint (endpointTag).',
+    hint: `If it happens once, do nothing: the requests arrived while the queries were answered. Otherwise run the same queries by hand (GET /cujs/<name> shows them): they must count the same requests. A histogram of durations needs a bucket that ends at latencyMs, in every version. Failures need ${allWords(wordsFor(options)).endpointBy}.`,
   } as const;
   return unknownVerdict(cuj, failure, measurement.selectors, options);
 }
@@ -343,7 +343,7 @@ function assemble(
   const { verdict, reason, noDataCause, staleData, traffic } = facts;
   const outcome: Outcome = suppressed ? 'pass' : verdict;
   return {
-    summary: summarize(facts, suppressed),
+    summary: summarize(facts, suppressed, wordsFor(options)),
     verdict: outcome,
     ok: outcome === 'pass',
     reason: suppressed ? 'observe_only' : reason,

@@ -1,8 +1,9 @@
 import { durationText } from '../duration.ts';
 import { restWords } from '../metrics/evaluation-request.ts';
 import { oneLine } from '../outside-text.ts';
+import { allWords } from '../registry/backend-words.ts';
 import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
-import type { BackendWords } from '../registry/source-dialect.ts';
+import type { BackendWords, OwnWords } from '../registry/source-dialect.ts';
 import { statusNameOf } from '../sli/failure.ts';
 import { sliKinds } from '../sli/table.ts';
 import type { Indistinguishable, NoDataCause } from './analysis-window.ts';
@@ -259,16 +260,16 @@ function untilVerdict(sli: SliVerdict): string {
   return open === '' ? '' : `; ${open}`;
 }
 
-const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts) => string>> = {
+const noDataSentences: Readonly<Record<NoDataCause, (facts: SummaryFacts, words: OwnWords) => string>> = {
   no_canary_traffic: (facts) =>
     `no request matches the canary ${facts.canary}, the rest of the service had ${plain(facts.traffic?.stable ?? 0)}: check the selector and the traffic routing`,
   canary_idle: (facts) =>
     `no request reaches the canary ${facts.canary}: all ${plain(facts.traffic?.stable ?? 0)} requests of the service match stable ${facts.stable}`,
-  unknown_tag: (facts) =>
-    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.unmatchedRecently ?? 0)} requests of the newest minutes match neither it nor stable ${facts.stable}: check the version tag`,
+  unknown_tag: (facts, { tag }) =>
+    `no request matches the canary ${facts.canary}, but ${plain(facts.traffic?.unmatchedRecently ?? 0)} requests of the newest minutes match neither it nor stable ${facts.stable}: check the version ${tag}`,
   cuj_not_reached: (facts) =>
     `the canary ${facts.canary} had ${plain(facts.traffic?.canary ?? 0)} requests, none of them on this CUJ`,
-  service_silent: () => 'the service had no request: check env, service and operation',
+  service_silent: (_, { foundBy }) => `the service had no request: check ${foundBy}`,
   canary_stopped: (facts) => `the canary ${facts.canary} had requests earlier, but none in the window`,
   warming_up: () => 'the canary warms up (warmUp in the registry), and is not judged yet',
   too_early: ({ sinceAheadSeconds }) =>
@@ -291,22 +292,26 @@ const clientSentences: Readonly<Partial<Record<NoDataCause, (facts: SummaryFacts
   service_silent: () => 'no view or action of the client was counted: its metrics have no data',
 };
 
-function body(facts: SummaryFacts): string {
+function body(facts: SummaryFacts, words: OwnWords): string {
   if (facts.message !== undefined) return facts.message;
   if (facts.noDataCause !== undefined) {
     const client = isClientAlone(facts) ? clientSentences[facts.noDataCause] : undefined;
-    return (client ?? noDataSentences[facts.noDataCause])(facts);
+    return (client ?? noDataSentences[facts.noDataCause])(facts, words);
   }
   const shown = facts.verdict === 'pass' ? facts.slis : facts.slis.slice(0, 1);
   return shown.map((sli) => (sentences[sli.reason] ?? counts)(sli, facts)).join('; ');
 }
 
 /** The summary of one CUJ's verdict. `suppressed`: the mode is observe, so the verdict is a remark after a PASS. */
-export function summarize(facts: SummaryFacts, suppressed: boolean): string {
+export function summarize(
+  facts: SummaryFacts,
+  suppressed: boolean,
+  spoken: BackendWords = anyBackend,
+): string {
   const verdict = suppressed
     ? `PASS ${facts.cuj} (observe_only, would be ${words[facts.verdict]} ${facts.reason})`
     : `${words[facts.verdict]} ${facts.cuj} (${facts.reason})`;
-  return summaryText(`${verdict}: ${body(facts)}`);
+  return summaryText(`${verdict}: ${body(facts, allWords(spoken))}`);
 }
 
 /** Words for a backend that is not named. */
@@ -323,7 +328,7 @@ export interface SelectorParams {
 }
 
 /** What a hint may speak of. */
-interface HintFacts extends BackendWords {
+interface HintFacts extends Omit<BackendWords, 'words'>, OwnWords {
   readonly canary: string;
   readonly stable: string;
   /** Undefined where it is not known what the caller chooses. */
@@ -343,9 +348,9 @@ function otherVersion({ params, versionTag }: HintFacts): string {
 
 /** The canary that was asked about is the version before. */
 function swappedHint(facts: HintFacts): string {
-  const { canary, stable, params, versionTag } = facts;
+  const { canary, stable, params, versionTag, tags } = facts;
   if (params?.canary.length === 0) {
-    return `The pods behind ${canary} are those of the version before: check which pods have these tags.`;
+    return `The pods behind ${canary} are those of the version before: check which pods have these ${tags}.`;
   }
   if (stable !== restWords && params?.stable.length !== 0) {
     const names = params === undefined ? '' : ` (${[...params.canary, ...params.stable].join(', ')})`;
@@ -356,14 +361,14 @@ function swappedHint(facts: HintFacts): string {
 
 const noDataHints: Readonly<Record<NoDataCause, string | HintOf>> = {
   no_canary_traffic: (facts) =>
-    `Compare the tags of the new pods' requests in ${facts.backend} with ${facts.canary}.${otherVersion(facts)}`,
+    `Compare the ${facts.tags} of the new pods' ${facts.tagged} in ${facts.backend} with ${facts.canary}.${otherVersion(facts)}`,
   canary_idle:
     'Check the traffic routing: the weight of the canary in the VirtualService, its Service and its pods.',
   unknown_tag: (facts) =>
-    `Compare the tags of the service's requests in ${facts.backend} with ${facts.canary} and ${facts.stable}.${otherVersion(facts) || ' cuj-gate doctor tells whether the metrics have such a tag.'}`,
+    `Compare the ${facts.tags} of the service's ${facts.tagged} in ${facts.backend} with ${facts.canary} and ${facts.stable}.${otherVersion(facts) || ` cuj-gate doctor tells whether the metrics have such a ${facts.tag}.`}`,
   cuj_not_reached:
     'Wait for traffic on this CUJ, raise the canary weight, or check the endpoints with cuj-gate doctor.',
-  service_silent: 'Check env, service name and operation in the registry with cuj-gate doctor.',
+  service_silent: ({ foundBy }) => `Check ${foundBy} in the registry with cuj-gate doctor.`,
   canary_stopped: 'Check that the canary still receives traffic, or pass the start of the rollout as since.',
   warming_up: 'Wait: it is judged when the warm-up is over.',
   too_early: "Data is complete only after the registry's lag: wait for the next measurement.",
@@ -387,14 +392,13 @@ const hints: Readonly<Partial<Record<Reason, string | HintOf>>> = {
     'Check the routes of the new version, and that requests reach it. If it no longer has this endpoint, remove it from the registry; if clients reach it in another way, set onUnreached: pass.',
   insufficient_traffic:
     'Wait, or raise the canary weight. requestsToVerdict is the number of requests needed.',
-  status_missing:
-    'If only the new version lacks it, hold the release and fix what sets it, such as its tracer. If no version has it, say in the registry what counts as a failure of the service: failure: grpc for gRPC, failure: errors for GraphQL and others, or bad of its source. cuj-gate doctor names what is missing.',
-  source_stale: ({ backend }) =>
-    `Wait: the gate judges again as soon as data arrives. Check ${backend}'s status page and the agents of these services. If the services get no requests any more, wait until they do.`,
+  status_missing: ({ statusFix }) => statusFix,
+  source_stale: ({ dataFrom }) =>
+    `Wait: the gate judges again as soon as data arrives. Check ${dataFrom}. If the services get no requests any more, wait until they do.`,
   threshold_unmet:
     'Correct latencyMs in the registry: it is in milliseconds. If it is right, look for a cause outside the release.',
-  canary_indistinguishable: ({ backend, versionTag }) =>
-    `Make canary and stable differ in a tag that ${backend} stores: for example, set ${versionTag} to the pod template hash.`,
+  canary_indistinguishable: ({ backend, versionTag, tag }) =>
+    `Make canary and stable differ in a ${tag} that ${backend} stores: for example, set ${versionTag} to the pod template hash.`,
 };
 
 const missingClientMetrics: HintOf = ({ backend }) =>
@@ -414,11 +418,12 @@ const clientHints: Readonly<Partial<Record<NoDataCause, HintOf>>> = {
 export function hintFor(
   facts: SummaryFacts,
   suppressed: boolean,
-  words = anyBackend,
+  words: BackendWords = anyBackend,
   params?: SelectorParams,
 ): string {
   const { canary, stable } = facts;
-  const spokenOf: HintFacts = { ...words, canary, stable, params };
+  const { words: _, ...named } = words;
+  const spokenOf: HintFacts = { ...named, ...allWords(words), canary, stable, params };
   if (suppressed && facts.verdict === 'fail') return 'Nothing now. Set mode: enforce once you trust the CUJ.';
   const [worst] = facts.slis;
   if (facts.noDataCause !== undefined) {

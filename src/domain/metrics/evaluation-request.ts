@@ -1,6 +1,6 @@
 import { dayMs, durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
-import type { AskedBackends } from '../registry/backend-words.ts';
+import { type AskedBackends, allWords } from '../registry/backend-words.ts';
 import {
   type Cuj,
   defaultMinFaultMs,
@@ -136,8 +136,9 @@ function checkParams(services: readonly Service[], params: ReadonlyMap<string, s
   return values;
 }
 
-function hintOfValue(raw: string, { backend }: SourceDialect): string {
-  const must = `It must be the tag value that ${backend} stores.`;
+function hintOfValue(raw: string, dialect: SourceDialect): string {
+  const { backend } = dialect;
+  const must = `It must be the ${allWords(dialect).tag} value that ${backend} stores.`;
   if (raw.trim() === '') {
     return `${must} In an AnalysisTemplate an empty value most often means that the label or field it is taken from does not exist on the Rollout.`;
   }

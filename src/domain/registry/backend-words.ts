@@ -1,5 +1,27 @@
 import type { Registry, Service } from './model.ts';
-import type { BackendWords, SourceDialect } from './source-dialect.ts';
+import type { BackendWords, OwnWords, SourceDialect } from './source-dialect.ts';
+
+/** The words for a backend that has no others. */
+export function usualWords(backend: string): OwnWords {
+  return {
+    tag: 'tag',
+    tags: 'tags',
+    tagKey: 'tag key',
+    tagged: 'requests',
+    env: 'the env tag of its traffic',
+    foundBy: 'env, service and operation',
+    dataFrom: `${backend}'s status page and the agents of these services`,
+    namedIn: 'the traces of one request',
+    endpointBy: 'the tag that names their endpoint (endpointTag)',
+    statusFix:
+      'If only the new version lacks it, hold the release and fix what sets it, such as its tracer. If no version has it, say in the registry what counts as a failure of the service: failure: grpc for gRPC, failure: errors for GraphQL and others, or bad of its source. cuj-gate doctor names what is missing.',
+  };
+}
+
+/** All words for a backend. */
+export function allWords({ backend, words }: Pick<BackendWords, 'backend' | 'words'>): OwnWords {
+  return { ...usualWords(backend), ...words };
+}
 
 /** The names of some backends, each once: `A`, or `A and B`. */
 export function backendsText(of: readonly Pick<BackendWords, 'backend'>[], join: 'and' | 'or'): string {
@@ -26,6 +48,24 @@ export function joinedWords(dialects: readonly BackendWords[]): BackendWords {
       dialects.map(({ addressSetting }) => addressSetting),
       'or',
     ),
+    ...(dialects.some(({ words }) => words !== undefined) ? { words: joinedOwnWords(dialects) } : {}),
+  };
+}
+
+function joinedOwnWords(dialects: readonly BackendWords[]): OwnWords {
+  const all = dialects.map(allWords);
+  const join = (of: (words: OwnWords) => string, by: 'and' | 'or' = 'or') => joined(all.map(of), by);
+  return {
+    tag: join(({ tag }) => tag),
+    tags: join(({ tags }) => tags),
+    tagKey: join(({ tagKey }) => tagKey),
+    tagged: join(({ tagged }) => tagged),
+    env: join(({ env }) => env),
+    foundBy: join(({ foundBy }) => foundBy),
+    dataFrom: join(({ dataFrom }) => dataFrom, 'and'),
+    namedIn: join(({ namedIn }) => namedIn),
+    endpointBy: join(({ endpointBy }) => endpointBy),
+    statusFix: [...new Set(all.map(({ statusFix }) => statusFix))].join(' '),
   };
 }
 
@@ -40,6 +80,11 @@ export function askedBackends({ services }: Registry, names: readonly string[]):
     backend: backendsText(dialects, 'or'),
     retentionMs: Math.min(...dialects.map(({ retentionMs }) => retentionMs)),
   };
+}
+
+/** Whether any backend of a registry says how many calls its rate limit leaves. */
+export function tellsCallsLeft({ services }: Pick<Registry, 'services'>): boolean {
+  return [...services.values()].some(({ dialect }) => dialect.tellsCallsLeft === true);
 }
 
 /** Whether services are measured by more than one backend. */

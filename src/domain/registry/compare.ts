@@ -3,6 +3,7 @@ import { paramsOf } from '../metrics/evaluation-request.ts';
 import { objectionsTo, type StandingQuestion } from '../metrics/standing-question.ts';
 import { defaultFailureText } from '../sli/failure.ts';
 import { sliNames } from '../sli/table.ts';
+import { allWords } from './backend-words.ts';
 import type { DocumentPath } from './findings.ts';
 import {
   type Cuj,
@@ -365,7 +366,7 @@ function selectorsOf(before: Service, after: Service): RegistryChange[] {
         rule: 'other-traffic',
         name: before.name,
         message: `the service "${before.name}" is measured otherwise, also in rollouts in flight: ${key} from ${text(before)} to ${text(after)}`,
-        fix: 'Make sure that the pods of rollouts in flight have these tags: otherwise their inline analysis steps pause (no_data).',
+        fix: `Make sure that the pods of rollouts in flight have these ${allWords(after.dialect).tags}: otherwise their inline analysis steps pause (no_data).`,
         place: { in: 'new', of: 'service', name: before.name, path: [key] },
       },
     ];

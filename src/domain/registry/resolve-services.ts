@@ -1,4 +1,5 @@
 import { failureOf } from '../sli/failure.ts';
+import { allWords } from './backend-words.ts';
 import { checkApplication, checkClient, clientsNamedIn, lacksApplication } from './client-services.ts';
 import type { DialectsOfSources } from './dialects-of-sources.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
@@ -226,7 +227,7 @@ function resolveService(
       [],
       'env-missing',
       `the service "${name}" has no env, so its traffic cannot be told from that of other environments`,
-      'Add env, the env tag of its traffic, such as production: to the service, or to every environment.',
+      `Add env, ${allWords(dialect).env}, such as production: to the service, or to every environment.`,
     );
   }
   const canary = readSelector('canary', document.canary, dialect, reporter);
@@ -297,6 +298,7 @@ function checkTags(
   dialect: SourceDialect,
   reporter: Reporter,
 ): void {
+  const { tag, tagKey } = allWords(dialect);
   const selected = new Set(selectors.flatMap((selector) => selector?.terms.map(({ key }) => key) ?? []));
   for (const [key, value] of Object.entries(tags ?? {})) {
     if (['env', 'service', dialect.endpointTag].includes(key)) {
@@ -304,7 +306,7 @@ function checkTags(
         ['tags', key],
         'tag-reserved',
         key,
-        `the tag "${key}" is in every query already`,
+        `the ${tag} "${key}" is in every query already`,
         key === 'env' ? 'Write env beside tags.' : 'Remove it.',
       );
     } else if (!dialect.isTagKey(key)) {
@@ -312,7 +314,7 @@ function checkTags(
         ['tags', key],
         'tag-key',
         key,
-        `the tag key "${key}" may hold only ${dialect.tagKeyCharacters}`,
+        `the ${tagKey} "${key}" may hold only ${dialect.tagKeyCharacters}`,
         'Write it as it is stored.',
       );
     } else if (selected.has(key)) {
@@ -320,8 +322,8 @@ function checkTags(
         ['tags', key],
         'tag-in-selector',
         key,
-        `the tag "${key}" is in the canary or stable selector of a service as well`,
-        'Keep it in tags and remove it from the selectors: a tag holds for canary and stable alike.',
+        `the ${tag} "${key}" is in the canary or stable selector of a service as well`,
+        `Keep it in tags and remove it from the selectors: a ${tag} holds for canary and stable alike.`,
       );
     }
     if (dialect.isSafeTagValue(value) && dialect.storedTagValue(value) === value) continue;
@@ -329,7 +331,7 @@ function checkTags(
       ['tags', key],
       'tag-value',
       value,
-      `${dialect.backend} does not store the tag value "${value}" so`,
+      `${dialect.backend} does not store the ${tag} value "${value}" so`,
       `Write it as it is stored, in ${dialect.tagValueCharacters}.`,
     );
   }

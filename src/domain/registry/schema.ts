@@ -3,6 +3,7 @@ import { durationPattern } from '../duration.ts';
 import { forEverySli } from '../sli/by-sli.ts';
 import { clientSignals } from '../sli/client-failure.ts';
 import { grpcStatuses } from '../sli/failure.ts';
+import { usuallyGoodText } from '../sli/kind.ts';
 import { ruleNames } from './rules.ts';
 
 /**
@@ -72,10 +73,9 @@ const SloDefaultsSchema = Type.Object(
         description: "The SLO's rolling window.",
       }),
     ),
-    ...forEverySli((sli, { events, goodRequests, countsFailures, ofClient }) => {
-      const other = countsFailures === true && ofClient !== true ? ', unless failure says otherwise' : '';
-      return Type.Optional(Percent(`The ${sli} objective in percent: ${events} ${goodRequests}${other}.`));
-    }),
+    ...forEverySli((sli, kind) =>
+      Type.Optional(Percent(`The ${sli} objective in percent: ${kind.events} ${usuallyGoodText(kind)}.`)),
+    ),
   },
   closed,
 );

@@ -1,3 +1,4 @@
+import { allWords } from './backend-words.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 /**
@@ -49,8 +50,9 @@ export function parseSelector(
     if (at <= 0 || at === piece.length - 1) return { error: `"${piece}" is not key:value` };
     const key = piece.slice(0, at).trim();
     if (!dialect.isTagKey(key))
-      return { error: `the tag key "${key}" may hold only ${dialect.tagKeyCharacters}` };
-    if (terms.some((term) => term.key === key)) return { error: `the tag key "${key}" appears twice` };
+      return { error: `the ${allWords(dialect).tagKey} "${key}" may hold only ${dialect.tagKeyCharacters}` };
+    if (terms.some((term) => term.key === key))
+      return { error: `the ${allWords(dialect).tagKey} "${key}" appears twice` };
     const parts: SelectorTerm['parts'][number][] = [];
     for (const bit of piece
       .slice(at + 1)
@@ -72,7 +74,7 @@ export function parseSelector(
         parts.push(bit);
       } else {
         return {
-          error: `"${bit}" holds characters that ${dialect.backend} does not store in a tag value (${dialect.tagValueCharacters})`,
+          error: `"${bit}" holds characters that ${dialect.backend} does not store in a ${allWords(dialect).tag} value (${dialect.tagValueCharacters})`,
         };
       }
     }
@@ -112,19 +114,21 @@ export function normalizeParam(
 ): { readonly value: string } | { readonly error: string } {
   if (raw.trim() === '') return { error: `${name} is empty` };
   if (raw.length > dialect.maxTagValueLength) {
-    return { error: `${name} is longer than the ${dialect.maxTagValueLength} characters of a tag value` };
+    return {
+      error: `${name} is longer than the ${dialect.maxTagValueLength} characters of a ${allWords(dialect).tag} value`,
+    };
   }
   if (/[^\x20-\x7e]/.test(raw)) return { error: `${name} holds characters outside printable ASCII` };
   const [other] = meantOtherwise.exec(raw) ?? [];
   if (other !== undefined) {
     return {
-      error: `${name} holds \`${other}\`, so it is a pattern, a list or an unfilled placeholder, not one tag value`,
+      error: `${name} holds \`${other}\`, so it is a pattern, a list or an unfilled placeholder, not one ${allWords(dialect).tag} value`,
     };
   }
   const value = dialect.storedTagValue(raw);
   return dialect.isSafeTagValue(value)
     ? { value }
-    : { error: `${name} holds nothing that ${dialect.backend} stores in a tag value` };
+    : { error: `${name} holds nothing that ${dialect.backend} stores in a ${allWords(dialect).tag} value` };
 }
 
 /** The selector for people, and as a key that is equal for equal selectors: `a:b AND c:d`. */

@@ -27,6 +27,8 @@ export interface SourceDialect extends BackendWords {
   readonly maxEndpointListLength: number;
   /** So many services are measured in one call at most. Absent: as many as a batch may have. */
   readonly maxBatchServices?: number;
+  /** Whether its answers say how many calls its rate limit leaves. */
+  readonly tellsCallsLeft?: true;
   /** Whether it counts what happens on clients: services with an `application`. */
   readonly countsClients?: true;
   /** Whether it makes metrics of the spans of a service: the source `spans`. */
@@ -80,6 +82,31 @@ export interface BackendWords {
   readonly versionTag: string;
   /** The setting with the backend's address, where a proxy may be named: `PROMETHEUS_URL`. */
   readonly addressSetting: string;
+  /** Where the usual words do not fit: {@link usualWords} of backend-words.ts. Absent in records of earlier versions. */
+  readonly words?: Partial<OwnWords>;
+}
+
+/** Words of a backend in messages and hints. */
+export interface OwnWords {
+  /** What traffic is told apart by: `label`, and several of them: `labels`. */
+  readonly tag: string;
+  readonly tags: string;
+  /** The name of such a thing: `label name`. */
+  readonly tagKey: string;
+  /** What has it: `series`. */
+  readonly tagged: string;
+  /** What env of a service is, as `env, …`. */
+  readonly env: string;
+  /** By what the registry finds the traffic of a service: `check …`. */
+  readonly foundBy: string;
+  /** Where to look when data has stopped: `Check …`. */
+  readonly dataFrom: string;
+  /** What shows the name of an endpoint: `against …`. */
+  readonly namedIn: string;
+  /** By what an event is of an endpoint: `Failures need …`. */
+  readonly endpointBy: string;
+  /** What to do where requests carry no status. */
+  readonly statusFix: string;
 }
 
 /** An entry of `sources:` as its backend understands it. What else it holds is the backend's own. */

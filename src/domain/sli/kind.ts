@@ -39,6 +39,13 @@ export interface SliKind {
   readonly seriesOf: (side: SideCounts, endpoint: SliEndpoint) => Series | undefined;
 }
 
+/** Which requests are good, as `goodRequests`, where it is not known what the registry says of failures. */
+export function usuallyGoodText({ goodRequests, countsFailures, ofClient }: SliKind): string {
+  return countsFailures === true && ofClient !== true
+    ? `${goodRequests}, unless failure says otherwise`
+    : goodRequests;
+}
+
 /** Whether the SLI counts the requests of an endpoint. */
 export function countsEndpoint(
   { needsThreshold, ofClient }: SliKind,

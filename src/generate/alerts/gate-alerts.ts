@@ -17,6 +17,8 @@ export interface GateAlert {
   readonly fix: string;
   readonly prometheus: { readonly expr: string; readonly for: string };
   readonly datadog: DatadogCondition;
+  /** It is about calls that a rate limit leaves, which not every backend tells. */
+  readonly ofCallsLeft?: true;
 }
 
 /** Queries of monitors name metrics as the agent's OpenMetrics check does: `cuj_gate.verdicts.count` is `cuj_gate_verdicts_total`. */
@@ -126,6 +128,7 @@ export const gateAlerts: readonly GateAlert[] = [
     fix: 'Find other users of this endpoint; increase the interval, or ask Datadog for a higher limit.',
     prometheus: { expr: 'min(cuj_gate_source_rate_limit_remaining) < 50', for: '5m' },
     datadog: { query: 'max(last_5m):min:cuj_gate.source_rate_limit_remaining{*} < 50' },
+    ofCallsLeft: true,
   },
   {
     alert: 'CujGateDataStale',

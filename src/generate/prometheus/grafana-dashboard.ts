@@ -7,15 +7,23 @@ import { chosenCuj, type Json, type Panel, type Rows, rows } from './grafana-pan
 /**
  * A Grafana dashboard of the gate's own metrics, in `grafana/`. CUJs and services are variables read from the metrics, so
  * the dashboard is the same for every registry, and shows new CUJs automatically. With `environment` it shows the verdicts of one
- * environment of the registry. With `publicUrl` it links to the gate's pages.
+ * environment of the registry. With `publicUrl` it links to the gate's pages. Without `showsCallsLeft` it leaves out the calls that a rate
+ * limit leaves, which no backend of the registry tells.
  */
-export function grafanaDashboard(options: DashboardOptions = {}): GeneratedFile[] {
+export function grafanaDashboard({
+  showsCallsLeft = true,
+  ...options
+}: DashboardOptions & { readonly showsCallsLeft?: boolean } = {}): GeneratedFile[] {
+  const shown = rows.map(({ title, panels }) => ({
+    title,
+    panels: showsCallsLeft ? panels : panels.filter((one) => !one.ofCallsLeft),
+  }));
   return dashboardFile(
     {
       name: 'cuj-gate',
       title: 'cuj-gate',
       generator: 'grafana-dashboard',
-      rows,
+      rows: shown,
       variables: { from: 'cuj_gate_verdicts_total', labels: { cuj: 'CUJ', service: 'Service' } },
     },
     options,

@@ -21,6 +21,8 @@ export interface Panel {
   readonly threshold?: number;
   /** Its series, or the rows of its table, have the label `cuj`: they can link to the page of their CUJ. */
   readonly byCuj?: true;
+  /** It shows calls that a rate limit leaves, which not every backend tells. */
+  readonly ofCallsLeft?: true;
 }
 
 /** The labels of what a person chose to see. */
@@ -61,6 +63,8 @@ export const rows: Rows = [
         "In Datadog's current rate limit period, by its last response.",
         'short',
         'min(cuj_gate_source_rate_limit_remaining)',
+        undefined,
+        { ofCallsLeft: true },
       ),
       stat(
         'Calls to backends, 1 h',
@@ -184,9 +188,13 @@ export const rows: Rows = [
         ],
         { threshold: 8 },
       ),
-      series('Datadog calls left', "In Datadog's current rate limit period.", 'short', [
-        ['min(cuj_gate_source_rate_limit_remaining)', 'left'],
-      ]),
+      series(
+        'Datadog calls left',
+        "In Datadog's current rate limit period.",
+        'short',
+        [['min(cuj_gate_source_rate_limit_remaining)', 'left']],
+        { ofCallsLeft: true },
+      ),
       series(
         'Stale data and clock skew',
         "The age of the newest data where it has stopped for canary and stable; the difference between a replica's clock and the backend's.",
@@ -248,7 +256,14 @@ export const rows: Rows = [
   },
 ];
 
-function stat(title: string, description: string, unit: string, expr: string, threshold?: number): Panel {
+function stat(
+  title: string,
+  description: string,
+  unit: string,
+  expr: string,
+  threshold?: number,
+  more: Pick<Panel, 'ofCallsLeft'> = {},
+): Panel {
   return {
     title,
     description,
@@ -258,6 +273,7 @@ function stat(title: string, description: string, unit: string, expr: string, th
     height: 4,
     targets: [{ expr, legend: '', instant: true }],
     ...(threshold === undefined ? {} : { threshold }),
+    ...more,
   };
 }
 
@@ -266,7 +282,7 @@ export function series(
   description: string,
   unit: string,
   targets: readonly (readonly [expr: string, legend: string])[],
-  more: Pick<Panel, 'custom' | 'threshold' | 'byCuj'> = {},
+  more: Pick<Panel, 'custom' | 'threshold' | 'byCuj' | 'ofCallsLeft'> = {},
 ): Panel {
   const asked = targets.map(([expr, legend]) => ({ expr, legend }));
   return { title, description, type: 'timeseries', unit, width: 12, height: 8, targets: asked, ...more };

@@ -1,3 +1,4 @@
+import { tellsCallsLeft } from '../../domain/registry/backend-words.ts';
 import type { Cuj, Registry } from '../../domain/registry/model.ts';
 import { canaryNeverSeen, type GateAlert, gateAlerts } from '../alerts/gate-alerts.ts';
 import { defaultDocsUrl, runbookUrl } from '../alerts/runbook-links.ts';
@@ -27,7 +28,7 @@ export function prometheusRules(
 ): GeneratedFile[] {
   const cujs = sortedBy(registry.cujs.values(), ({ name }) => name);
   const groups: OwnedGroups[] = [
-    { name: 'cuj-gate', groups: [{ name: 'cuj-gate', rules: gateRules(docsUrl) }] },
+    { name: 'cuj-gate', groups: [{ name: 'cuj-gate', rules: gateRules(registry, docsUrl) }] },
     ...cujs.map((cuj) => cujGroup(cuj, docsUrl, publicUrl)),
   ];
   return rulesFiles(
@@ -44,9 +45,10 @@ export function prometheusRules(
   );
 }
 
-/** The group of the gate's own alerts. */
-function gateRules(docsUrl: string): AlertingRule[] {
-  return gateAlerts.map((alert) => rule(alert, { runbook_url: runbookUrl(docsUrl, alert.alert) }));
+/** The group of the gate's own alerts: those that the registry's backends can cause. */
+function gateRules(registry: Registry, docsUrl: string): AlertingRule[] {
+  const alerts = tellsCallsLeft(registry) ? gateAlerts : gateAlerts.filter((one) => !one.ofCallsLeft);
+  return alerts.map((alert) => rule(alert, { runbook_url: runbookUrl(docsUrl, alert.alert) }));
 }
 
 function cujGroup(cuj: Cuj, docsUrl: string, publicUrl: string | undefined): OwnedGroups {

@@ -1,13 +1,16 @@
 import Type, { type Static } from 'typebox';
 import { ruleNames } from '../../domain/registry/rules.ts';
 import { forEverySli } from '../../domain/sli/by-sli.ts';
+import { usuallyGoodText } from '../../domain/sli/kind.ts';
 import { Closed, literals } from './schema-parts.ts';
 
 /** Responses of the registry routes. */
 
 const Ratio = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
 const Objectives = Closed(
-  forEverySli((_, { goodRequests }) => Type.Optional(Ratio(`The least share of requests ${goodRequests}.`))),
+  forEverySli((_, kind) =>
+    Type.Optional(Ratio(`The least share of ${kind.events} ${usuallyGoodText(kind)}.`)),
+  ),
 );
 const Params = Closed({
   required: Type.Array(Type.String(), { description: 'Required parameters.' }),

@@ -1,6 +1,6 @@
 import type { CujBudget, SliBudget } from '../../domain/ports/error-budget.ts';
 import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
-import type { Cuj, Service } from '../../domain/registry/model.ts';
+import { type Cuj, isOfOperation, type Service } from '../../domain/registry/model.ts';
 import { defaultFailureText, failureTextOf, goodRequestsText } from '../../domain/sli/failure.ts';
 import { endpointsCountedBy } from '../../domain/sli/kind.ts';
 import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
@@ -58,7 +58,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
               ? []
               : [
                   <div key={sli}>
-                    {objectiveText(objective.ratio)} of {sliKinds[sli].events} {goodText(cuj, sli)}, over{' '}
+                    {objectiveText(objective.ratio)} of {sliKinds[sli].events} {goodText(view, sli)}, over{' '}
                     {cuj.sloWindow}
                   </div>,
                 ];
@@ -129,9 +129,21 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
   );
 }
 
-function goodText({ endpoints }: Cuj, sli: (typeof sliNames)[number]): string {
+function goodText({ cuj: { endpoints }, services }: CujView, sli: (typeof sliNames)[number]): string {
   const kind = sliKinds[sli];
-  if (kind.countsFailures) return goodRequestsText(kind.goodRequests, endpointsCountedBy(kind, endpoints));
+  if (kind.countsFailures) {
+    const counted = endpointsCountedBy(kind, endpoints);
+    const sourceOf = new Map(services.map(({ name, source }) => [name, source]));
+    const texts = counted.map(({ service, failure }) => {
+      const source = sourceOf.get(service);
+      return source === undefined || kind.ofClient || isOfOperation(source)
+        ? (failure?.text ?? defaultFailureText)
+        : `bad of the source ${source}`;
+    });
+    return texts.some((text) => text.startsWith('bad of'))
+      ? `that do not fail (${[...new Set(texts)].join('; ')})`
+      : goodRequestsText(kind.goodRequests, counted);
+  }
   if (!kind.needsThreshold) return kind.goodRequests;
   const limits = [
     ...new Set(endpoints.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs]))),

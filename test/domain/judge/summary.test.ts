@@ -3,7 +3,9 @@ import { type JudgeOptions, judge, unknownVerdict, type Verdict } from '../../..
 import { judgeService } from '../../../src/domain/judge/judge-service.ts';
 import { percent, plain, rolloutsOf } from '../../../src/domain/judge/number-text.ts';
 import { summaryText } from '../../../src/domain/judge/summary.ts';
+import { joinedWords } from '../../../src/domain/registry/backend-words.ts';
 import { datadogDialect } from '../../../src/sources/datadog/query/dialect.ts';
+import { prometheusDialect } from '../../../src/sources/prometheus/query/dialect.ts';
 import { cujOf, endpointOf, measurementOf, over } from './journey.ts';
 
 const options = { registryDigest: 'sha256:test' };
@@ -298,6 +300,32 @@ describe('hints that speak of the backend', () => {
       "Wait: the gate judges again as soon as data arrives. Check Datadog's status page and the agents of these services. If the services get no requests any more, wait until they do.",
       "Correct the clock of the gate's node (NTP). If DD_URL is a proxy, it must not change the Date of Datadog's responses.",
     ]);
+  });
+
+  it('have the words of Prometheus for its users', () => {
+    const texts = hintsOf({ backend: prometheusDialect });
+    expect(texts[1]).toBe(
+      "Compare the labels of the service's series in Prometheus with version:v2 and the rest. If the template passes a label of the Rollout itself, the pods must report the same (the label that the canary selector names): cuj-gate lint rollout compares them.",
+    );
+    expect(texts[3]).toContain('Check the targets of these services in Prometheus (up)');
+    for (const text of texts) expect(text).not.toMatch(/\btags?\b|agent|Datadog|operation/);
+    const nothing = judge(
+      cujOf(),
+      { ...silent, whole: { canary: new Array(30).fill(0), stable: new Array(30).fill(0) } },
+      { ...options, backend: prometheusDialect },
+    );
+    expect(nothing.noDataCause).toBe('service_silent');
+    expect(nothing.summary).toContain('check the name of the service and the matchers of its source');
+  });
+
+  it('have the words of both where both are asked', () => {
+    const [first, , , stale] = hintsOf({ backend: joinedWords([datadogDialect, prometheusDialect]) });
+    expect(first).toContain(
+      "Compare the tags or labels of the new pods' requests or series in Datadog and Prometheus",
+    );
+    expect(stale).toContain(
+      "Check Datadog's status page and the agents of these services and the targets of",
+    );
   });
 
   it('make sense where nobody says which backend it is', () => {

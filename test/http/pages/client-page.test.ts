@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { BatchQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
+import { registryOf as prometheusRegistry } from '../../sources/prometheus/traffic.ts';
 import { bench, registryOf } from '../fixture.ts';
 
 /** The canary's newest 20 minutes and all of stable, with so many events a minute. */
@@ -56,6 +57,13 @@ async function pages(badOnClient: number) {
     cuj: await page('/cujs/signup'),
   };
 }
+
+it('says that bad requests are those of the source, where it has one', async () => {
+  const { app, world } = await bench();
+  world.registry = world.registry && { ...world.registry, registry: prometheusRegistry() };
+  const { body } = await app.inject({ url: '/cujs/order', headers: { accept: 'text/html' } });
+  expect(body).toContain('99.9% of requests that do not fail (bad of the source app)');
+});
 
 describe('the pages of a journey with a client side', () => {
   it('show both sides, the worse one first', async () => {

@@ -121,6 +121,20 @@ function counts(snapshot: Snapshot, side: 'canary' | 'stable', resource?: string
   return found && { total: [...found.total], bad: [...found.bad] };
 }
 
+describe('a label of groupBy', () => {
+  it('that no series has is named, and not looked for in the application', async () => {
+    const { app } = document.sources as NonNullable<typeof document.sources>;
+    const sources = { app: { ...(app as NonNullable<typeof app>), groupBy: 'method/path' } };
+    loopback.reply(backend([...sound.slice(0, 1), series({ ...canary, code: '500' }, rising(1))]));
+    const { code, message, hint } = await failure(
+      measured(queryOf(past, registryOf({ ...document, sources }))),
+    );
+    expect(code).toBe('source_malformed');
+    expect(message).toContain('no series has the label path of groupBy (method/path)');
+    expect(hint).toBe('Correct groupBy of the source: cuj-gate doctor names the labels that are there.');
+  });
+});
+
 describe('what is asked', () => {
   it('is one selector with the span and what is before it, and no text of the caller', async () => {
     loopback.reply(backend(sound));

@@ -21,6 +21,7 @@ export const datadogDialect: SourceDialect = {
   endpointTag: 'resource_name',
   endpointKey: resourceNameOf,
   maxEndpointListLength: maxResourceListLength,
+  tellsCallsLeft: true,
   countsClients: true,
   countsSpans: true,
   // Datadog keeps metrics, trace metrics among them, for 15 months.

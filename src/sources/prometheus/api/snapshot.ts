@@ -7,6 +7,7 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
+import { labelOf } from '../query/label-matchers.ts';
 import { counterSourceOf } from '../query/source-template.ts';
 import { addIncrements, type CountedSpan, longestIntervalOf, scrapedTimesOf } from './counter-increments.ts';
 import { malformed } from './error-mapping.ts';
@@ -56,7 +57,13 @@ export function snapshotOf(
         .filter(({ role }) => role.service === name)
         .map((own) => ({ role: own.role, events: eventsOf(own) }));
       const asked = new Set(resources);
-      if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels);
+      if (resources.some((resource) => resource !== '*')) {
+        const own = series.all
+          .filter(({ role }) => role.service === name)
+          .map(({ samples }) => samples.labels);
+        const absent = groupLabels.filter((label) => own.every((labels) => labelOf(labels, label) === ''));
+        refuseUnrouted(name, counts, groupLabels, absent);
+      }
       const sideOf = (belongs: (scope: SeriesScope) => boolean): SideCounts => {
         const whole = new Sums(buckets);
         const requests = new Map<string, Sums>();
@@ -118,10 +125,17 @@ function refuseUnrouted(
   service: string,
   counts: readonly { readonly role: SeriesRole; readonly events: Float64Array | undefined }[],
   labels: readonly string[],
+  absent: readonly string[],
 ): void {
   const unrouted = counts.filter(({ role }) => role.isCanary && role.isBad && role.endpoint === undefined);
   const bad = unrouted.reduce((sum, { events }) => sum + (events?.reduce((a, b) => a + b, 0) ?? 0), 0);
   if (bad === 0) return;
+  if (absent.length > 0) {
+    throw malformed(
+      `${bad} bad events of the canary of ${service} are of no endpoint: no series has the label ${absent.join(', ')} of groupBy (${labels.join('/')})`,
+      'Correct groupBy of the source: cuj-gate doctor names the labels that are there.',
+    );
+  }
   throw malformed(
     `${bad} bad events of the canary of ${service} are of no endpoint: they lack a label of groupBy (${labels.join('/')})`,
     `Let the application set the labels on requests that fail before they are routed. If such requests are nobody's, exclude them in total and bad, such as by ${labels.at(-1) ?? 'route'}!="". Or judge the service by endpoints: "*".`,
