@@ -1,5 +1,5 @@
-import { allWords } from '../domain/registry/backend-words.ts';
 import type { QueryBatch, Service } from '../domain/registry/model.ts';
+import { allWords } from '../domain/registry/own-words.ts';
 
 /** The tag that distinguishes the versions of a service, or why there is none. */
 export type VersionSelector = { readonly key: string; readonly param: string } | { readonly why: string };

@@ -1,6 +1,6 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
-import { allWords } from '../domain/registry/backend-words.ts';
 import type { Endpoint, Registry, Service } from '../domain/registry/model.ts';
+import { allWords } from '../domain/registry/own-words.ts';
 import type { DoctorFinding } from './finding.ts';
 import { filledRoutes, nearestRoutes, signaturesOf } from './nearest-routes.ts';
 import { count, listed, named, percent } from './words.ts';

@@ -1,6 +1,6 @@
 import type { BackendFacts, ServiceFacts, Shares } from '../domain/ports/backend-facts.ts';
-import { allWords } from '../domain/registry/backend-words.ts';
 import type { Service } from '../domain/registry/model.ts';
+import { allWords } from '../domain/registry/own-words.ts';
 import type { SelectorTemplate, SelectorTerm } from '../domain/registry/selector.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed, named } from './words.ts';

@@ -1,6 +1,6 @@
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
-import { allWords } from '../domain/registry/backend-words.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
+import { allWords } from '../domain/registry/own-words.ts';
 import { failureKindsOf } from '../domain/sli/failure.ts';
 import { checkErrors, checkGrpcCodes } from './check-failures.ts';
 import { checkSpanTraffic } from './check-spans.ts';

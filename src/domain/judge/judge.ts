@@ -1,6 +1,7 @@
 import { bucketMs, type Measurement } from '../metrics/metrics-source.ts';
-import { allWords, joinedWords } from '../registry/backend-words.ts';
+import { joinedWords } from '../registry/backend-words.ts';
 import { type Cuj, type GatePolicy, isReleasedWith, servicesReleasedWith } from '../registry/model.ts';
+import { allWords } from '../registry/own-words.ts';
 import type { RuleName } from '../registry/rules.ts';
 import type { BackendWords } from '../registry/source-dialect.ts';
 import { countsEndpoint } from '../sli/kind.ts';

@@ -1,8 +1,8 @@
 import { durationText } from '../duration.ts';
 import { restWords } from '../metrics/evaluation-request.ts';
 import { oneLine } from '../outside-text.ts';
-import { allWords } from '../registry/backend-words.ts';
 import { defaultMinFaultMs, type GatePolicy } from '../registry/model.ts';
+import { allWords } from '../registry/own-words.ts';
 import type { BackendWords, OwnWords } from '../registry/source-dialect.ts';
 import { statusNameOf } from '../sli/failure.ts';
 import { sliKinds } from '../sli/table.ts';

@@ -1,6 +1,6 @@
 import { dayMs, durationMs, durationText } from '../duration.ts';
 import { CallerError } from '../errors.ts';
-import { type AskedBackends, allWords } from '../registry/backend-words.ts';
+import type { AskedBackends } from '../registry/backend-words.ts';
 import {
   type Cuj,
   defaultMinFaultMs,
@@ -8,6 +8,7 @@ import {
   type Service,
   servicesReleasedWith,
 } from '../registry/model.ts';
+import { allWords } from '../registry/own-words.ts';
 import { minWindowMsOf } from '../registry/rules.ts';
 import { fillSelector, normalizeParam, type Selector, selectorText } from '../registry/selector.ts';
 import type { SourceDialect } from '../registry/source-dialect.ts';

@@ -3,7 +3,6 @@ import { paramsOf } from '../metrics/evaluation-request.ts';
 import { objectionsTo, type StandingQuestion } from '../metrics/standing-question.ts';
 import { defaultFailureText } from '../sli/failure.ts';
 import { sliNames } from '../sli/table.ts';
-import { allWords } from './backend-words.ts';
 import type { DocumentPath } from './findings.ts';
 import {
   type Cuj,
@@ -14,6 +13,7 @@ import {
   type Registry,
   type Service,
 } from './model.ts';
+import { allWords } from './own-words.ts';
 
 /** What a change of the registry means for rollouts in flight, whose templates were made from the old one. */
 export interface RegistryChange {

@@ -1,5 +1,4 @@
 import { failureOf } from '../sli/failure.ts';
-import { allWords } from './backend-words.ts';
 import { checkApplication, checkClient, clientsNamedIn, lacksApplication } from './client-services.ts';
 import type { DialectsOfSources } from './dialects-of-sources.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
@@ -12,6 +11,7 @@ import {
   type SpanMetrics,
   spansSource,
 } from './model.ts';
+import { allWords } from './own-words.ts';
 import { checkWarmUp, warmUpOf } from './resolve-defaults.ts';
 import { checkFailure, countsFailuresOf } from './resolve-failures.ts';
 import type { ServiceDocument } from './schema.ts';

@@ -1,4 +1,4 @@
-import { allWords } from './backend-words.ts';
+import { allWords } from './own-words.ts';
 import type { SourceDialect } from './source-dialect.ts';
 
 /**

@@ -82,7 +82,7 @@ export interface BackendWords {
   readonly versionTag: string;
   /** The setting with the backend's address, where a proxy may be named: `PROMETHEUS_URL`. */
   readonly addressSetting: string;
-  /** Where the usual words do not fit: {@link usualWords} of backend-words.ts. Absent in records of earlier versions. */
+  /** Where the usual words do not fit: {@link usualWords} of own-words.ts. Absent in records of earlier versions. */
   readonly words?: Partial<OwnWords>;
 }
 
