@@ -45,7 +45,7 @@ const backends: TestProjectInlineConfiguration = {
   test: {
     name: 'backends',
     include: [
-      'test/sources/prometheus/{commands,latency-real-backends,real-backends}.integration.test.ts',
+      'test/sources/prometheus/{commands,latency-real-backends,native-rules,real-backends}.integration.test.ts',
       backendFiles,
     ],
     globalSetup: 'test/sources/prometheus/build-backends.ts',

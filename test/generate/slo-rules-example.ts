@@ -62,6 +62,15 @@ export const timedDocument: Loose = {
   ],
 };
 
+/** The same with a native histogram in seconds, and thresholds that all of its resolutions have. */
+export const nativeDocument: Loose = {
+  ...timedDocument,
+  sources: {
+    ...timedDocument.sources,
+    app: { ...document.sources.app, duration: 'http_seconds{job="{service}",env="{env}"}' },
+  },
+};
+
 export function registryOf(of: Loose = document): Registry {
   const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], `sha256:${'0'.repeat(64)}`, {
     dialect: prometheusDialect,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { prometheusSloRules } from '../../src/generate/prometheus/slo-rules.ts';
-import { registryOf, timedDocument } from './slo-rules-example.ts';
+import { nativeDocument, registryOf, timedDocument } from './slo-rules-example.ts';
 
 /** Generated rules, as Prometheus itself evaluates them. */
 
@@ -20,6 +20,9 @@ writeFileSync(timedRules, prometheusSloRules(registryOf(timedDocument))[0]?.text
 const wholeRules = join(folder, 'whole.rules.yaml');
 const whole = { ...timedDocument.cujs[0], endpoints: '*', service: 'orders', latencyMs: 250 };
 writeFileSync(wholeRules, prometheusSloRules(registryOf({ ...timedDocument, cujs: [whole] }))[0]?.text ?? '');
+
+const nativeRules = join(folder, 'native.rules.yaml');
+writeFileSync(nativeRules, prometheusSloRules(registryOf(nativeDocument))[0]?.text ?? '');
 
 interface Case {
   readonly name: string;
@@ -81,7 +84,7 @@ const sound = {
 };
 
 describe.runIf(isThere)('generated rules of SLOs', () => {
-  it.each([rules, timedRules, wholeRules])('are good for Prometheus: %s', (file) => {
+  it.each([rules, timedRules, wholeRules, nativeRules])('are good for Prometheus: %s', (file) => {
     execFileSync('promtool', ['check', 'rules', '--lint-fatal', file], { stdio: 'pipe' });
   });
 

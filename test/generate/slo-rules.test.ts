@@ -5,7 +5,7 @@ import { grafanaCujsDashboard } from '../../src/generate/prometheus/grafana-dash
 import { prometheusRules } from '../../src/generate/prometheus/prometheus-rules.ts';
 import { prometheusSloRules } from '../../src/generate/prometheus/slo-rules.ts';
 import { registryOf as datadogRegistryOf, documentsOf, exampleDocument, type Loose } from './example.ts';
-import { document, registryOf, timedDocument } from './slo-rules-example.ts';
+import { document, nativeDocument, registryOf, timedDocument } from './slo-rules-example.ts';
 
 const registry = registryOf();
 const only = (options = {}) => {
@@ -179,16 +179,34 @@ describe('rules of latency in Prometheus', () => {
     const all = { ...timedDocument, defaults: {}, sources: { ...timedDocument.sources, mesh } };
     const only = registryOf({ ...all, cujs: [{ ...browse, slo: { latency: 99 } }] });
     expect(() => prometheusSloRules(only)).toThrow(
-      'prometheus-slos can make no rules of this registry: browse (latency): the durations of catalog are a native',
+      'prometheus-slos can make no rules of this registry: browse (latency): the durations of catalog are a native histogram, of which rules would estimate how many requests take longer than 500 ms. Change latencyMs: 500 to 256 or 512',
     );
   });
 
-  it('are left out of a native histogram, which is said, and so is its OpenSLO', () => {
-    const app = { ...timedDocument.sources.app, duration: 'http_seconds{job="{service}"}' };
-    const native = registryOf({ ...timedDocument, sources: { ...timedDocument.sources, app } });
+  it('count what a native histogram has on both sides of a power of two', () => {
+    const [orders] = documentsOf(prometheusSloRules(registryOf(nativeDocument))[0]?.text ?? '')[0]
+      .groups.flatMap((group: Loose) => group.rules)
+      .filter(
+        ({ record, labels }: Loose) =>
+          record === 'cuj_endpoint:requests_bad:rate5m' &&
+          labels.service === 'orders' &&
+          labels.sli === 'latency',
+      );
+    const rate = `rate(http_seconds{job="orders",env="prod",method="POST",route="/orders"}[5m])`;
+    expect(orders.expr).toContain(
+      `histogram_fraction(0.25, +Inf, ${rate}) * (histogram_count(${rate}) > 0)), "endpoint"`,
+    );
+  });
+
+  it('are left out of a native histogram with another threshold, which is said, and so is its OpenSLO', () => {
+    const [buy, browse] = nativeDocument.cujs;
+    const endpoints = buy.endpoints.map((one: Loose) =>
+      one.latencyMs === 250 ? { ...one, latencyMs: 300 } : one,
+    );
+    const native = registryOf({ ...nativeDocument, cujs: [{ ...buy, endpoints }, browse] });
     const text = prometheusSloRules(native)[0]?.text ?? '';
     expect(text).toContain(
-      `# - buy (latency): the durations of orders, pay"ments are a native histogram, of which rules would estimate`,
+      '# - buy (latency): the durations of orders are a native histogram, of which rules would estimate how many requests take longer than 300 ms. Change latencyMs: 300 to 250 or 500, or name a classic',
     );
     expect(text).not.toContain('cuj-gate-slo-buy-latency');
     expect(text).toContain('cuj-gate-slo-browse-latency');

@@ -6,7 +6,7 @@ import { cujMeasuredBy } from '../../domain/registry/part-of-backend.ts';
 import type { SliName } from '../../domain/sli/table.ts';
 import { datadogDialect } from '../../sources/datadog/query/dialect.ts';
 import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
-import { sumOf } from '../../sources/prometheus/query/event-queries.ts';
+import { sumOf, type TimedSelector, withinOf } from '../../sources/prometheus/query/event-queries.ts';
 import { type BurnRate, burnRates } from '../alerts/burn-rates.ts';
 import { isLabelValue } from '../argo/kubernetes-metadata.ts';
 import { type CujSlo, goodMeans, slosOf, titleOf } from '../datadog/datadog-slos.ts';
@@ -106,16 +106,22 @@ function sourcedSlos(registry: Registry, cuj: Cuj): SourcedSlo[] {
  */
 function prometheusRatio({ events }: PrometheusSlo): Record<string, unknown> {
   const all = [...events.values()];
-  const sum = (selectors: readonly string[]) => ({
-    metricSource: { type: 'Prometheus', spec: { query: sumOf(selectors, [], (selector) => selector) } },
+  const sum = (counts: readonly string[]) => ({
+    metricSource: { type: 'Prometheus', spec: { query: sumOf(counts, [], (one) => one) } },
   });
-  const within = all.flatMap((one) => ('buckets' in one ? one.buckets.map((pair) => pair.within) : []));
+  const within = all.flatMap((one) => ('timed' in one ? one.timed.map(countWithin) : []));
   const bad = all.flatMap((one) => ('bad' in one ? one.bad : []));
   return {
     counter: true,
     ...(within.length === 0 ? { bad: sum(bad) } : { good: sum(within) }),
     total: sum(all.flatMap(({ total }) => total)),
   };
+}
+
+function countWithin(one: TimedSelector): string {
+  const count = withinOf(one, (selector) => selector);
+  // A part times a count is whole but for its last digit, and a counter that falls by that is one that began again.
+  return one.kind === 'native' ? `round(${count})` : count;
 }
 
 function slo(of: SourcedSlo): Record<string, unknown> {

@@ -7,9 +7,11 @@ import {
   type DurationSelectors,
   type EventSelectors,
   endpointLabel,
+  everyOf,
   slowOf,
   sumOf,
   sumOfCounted,
+  withinOf,
 } from '../../sources/prometheus/query/event-queries.ts';
 import { matcherText } from '../../sources/prometheus/query/label-matchers.ts';
 import {
@@ -164,19 +166,17 @@ function endpointRules(
     expr: `${expr}\nor on (${on})\n0 * ${total}`,
     labels,
   });
-  if (!('buckets' in events)) return [requests, bad(rates(events.bad))];
-  const slow = sumOf(events.buckets, endpointLabels, (one) => slowOf(one, rate));
-  const classified = events.buckets.map((one) => one.within);
+  if (!('timed' in events)) return [requests, bad(rates(events.bad))];
+  const { timed, comparedBy } = events;
+  const timedRates = (part: typeof everyOf) => sumOf(timed, endpointLabels, (one) => part(one, rate));
   const within =
-    events.comparedBy.length === 0
-      ? rates(classified)
-      : sumOfCounted(classified, events.total, events.comparedBy, rate);
+    comparedBy.length === 0 ? timedRates(withinOf) : sumOfCounted(timed, events.total, comparedBy, rate);
   // Of endpoints that the counter lacks, all durations are too many.
-  const uncounted = on === '' ? '' : `\nor on (${on})\n0 - ${rates(events.buckets.map((one) => one.every))}`;
+  const uncounted = on === '' ? '' : `\nor on (${on})\n0 - ${timedRates(everyOf)}`;
   return [
     requests,
     // rate() extrapolates, so that a bucket may seem to grow by more than all of them.
-    bad(`clamp_min(${slow}, 0)`),
+    bad(`clamp_min(${timedRates(slowOf)}, 0)`),
     {
       record: recorded.endpointUnclassified,
       expr: `${total}\n- on (${on})\n(${within} + on (${on}) ${selectorOf(recorded.endpointBad, id)})\nor on (${on})\n${total}${uncounted}`,

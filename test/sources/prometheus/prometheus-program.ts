@@ -16,6 +16,10 @@ export interface PrometheusProgramOptions {
   readonly externalLabels?: Readonly<Record<string, string>>;
   /** Where all samples are written to as well. */
   readonly remoteWrite?: object;
+  /** Of the target; 1s when left out. */
+  readonly scrapeInterval?: string;
+  /** A file of rules, evaluated every second from a reload (`POST /-/reload`) on that finds it. */
+  readonly rules?: string;
 }
 
 /** Starts a Prometheus with blocks of these series. Resolves to its address when it answers. */
@@ -45,6 +49,7 @@ export async function addPrometheus(
     '--storage.tsdb.retention.time=10y',
     // Prometheus 3 has a setting of the job instead.
     ...(isNative && isOld ? ['--enable-feature=native-histograms'] : []),
+    ...(options.rules === undefined ? [] : ['--web.enable-lifecycle', '--web.enable-remote-write-receiver']),
   ];
   await processes.start(name, command, args, `${url}/-/ready`);
   return url;
@@ -62,20 +67,28 @@ export function remoteWriteTo(
   return { url, headers, queue_config, send_native_histograms: isNative };
 }
 
-type ScrapeOptions = Pick<PrometheusProgramOptions, 'target' | 'externalLabels' | 'remoteWrite'>;
+type ScrapeOptions = Pick<
+  PrometheusProgramOptions,
+  'target' | 'externalLabels' | 'remoteWrite' | 'scrapeInterval' | 'rules'
+>;
 
 /** JSON is YAML. */
 export function scrapeConfig(
-  { target, externalLabels, remoteWrite }: ScrapeOptions,
+  { target, externalLabels, remoteWrite, rules, scrapeInterval = '1s' }: ScrapeOptions,
   ofJob: object = {},
 ): string {
   const job = {
-    ...{ job_name: 'live', scrape_interval: '1s', scrape_timeout: '1s' },
+    ...{ job_name: 'live', scrape_interval: scrapeInterval, scrape_timeout: scrapeInterval },
     static_configs: [{ targets: [target] }],
     ...ofJob,
   };
   return JSON.stringify({
-    global: { scrape_interval: '15s', ...(externalLabels && { external_labels: externalLabels }) },
+    global: {
+      scrape_interval: '15s',
+      ...(externalLabels && { external_labels: externalLabels }),
+      ...(rules && { evaluation_interval: '1s' }),
+    },
+    ...(rules && { rule_files: [rules] }),
     scrape_configs: target === undefined ? [] : [job],
     ...(remoteWrite && { remote_write: [remoteWrite] }),
   });

@@ -36,21 +36,28 @@ function message(field: number, ...parts: readonly Buffer[]): Buffer {
 
 const text = (field: number, value: string) => message(field, Buffer.from(value, 'utf8'));
 
-function family(name: string, type: number, labels: Labels, value: Buffer): Buffer {
+function family(name: string, type: number, labels: Labels, value: Buffer, atMs?: number): Buffer {
   const pairs = Object.entries(labels).map(([key, one]) => message(1, text(1, key), text(2, one)));
-  const content = Buffer.concat([text(1, name), number(3, type), message(4, ...pairs, value)]);
+  const time = atMs === undefined ? [] : [number(6, atMs)];
+  const content = Buffer.concat([text(1, name), number(3, type), message(4, ...pairs, value, ...time)]);
   return Buffer.concat([varint(content.length), content]);
 }
 
-export function counterText(name: string, labels: Labels, value: number): Buffer {
-  return family(name, 0, labels, message(3, double(1, value)));
+/** As of `atMs` (epoch ms), or of the scrape. */
+export function counterText(name: string, labels: Labels, value: number, atMs?: number): Buffer {
+  return family(name, 0, labels, message(3, double(1, value)), atMs);
 }
 
-/** A native histogram of schema 3, of these durations in seconds. */
-export function nativeHistogram(name: string, labels: Labels, seconds: readonly number[]): Buffer {
+/** A native histogram of these durations in seconds, with 2 to the power of `schema` buckets from one power of two to the next. */
+export function nativeHistogram(
+  name: string,
+  labels: Labels,
+  seconds: readonly number[],
+  { schema = 3, atMs }: { readonly schema?: number; readonly atMs?: number } = {},
+): Buffer {
   const byIndex = new Map<number, number>();
   for (const one of seconds) {
-    const index = Math.ceil(Math.log2(one) * 8);
+    const index = Math.ceil(Math.log2(one) * 2 ** schema);
     byIndex.set(index, (byIndex.get(index) ?? 0) + 1);
   }
   const indexes = [...byIndex.keys()].sort((a, b) => a - b);
@@ -61,7 +68,7 @@ export function nativeHistogram(name: string, labels: Labels, seconds: readonly 
       2,
       seconds.reduce((a, b) => a + b, 0),
     ),
-    signed(5, 3),
+    signed(5, schema),
     double(6, 2 ** -128),
     number(7, 0),
     ...indexes.map((index, i) => {
@@ -70,5 +77,5 @@ export function nativeHistogram(name: string, labels: Labels, seconds: readonly 
     }),
     ...counts.map((count, i) => signed(13, count - (counts[i - 1] ?? 0))),
   ];
-  return family(name, 4, labels, message(7, ...parts));
+  return family(name, 4, labels, message(7, ...parts), atMs);
 }

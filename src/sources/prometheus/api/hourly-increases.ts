@@ -4,6 +4,7 @@ import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Source } from '../../../domain/registry/source-dialect.ts';
 import { endpointLabel, type HourlyBy, hourlyDurationsText, hourlyText } from '../query/event-queries.ts';
 import { labelOf } from '../query/label-matchers.ts';
+import { recordedThresholds } from '../query/recorded-series.ts';
 import { counterSourceOf } from '../query/source-template.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readPoints } from './matrix-response.ts';
@@ -67,9 +68,10 @@ async function hourlySlow(
 ): Promise<ReadonlyMap<string, Series>> {
   const read = (part: 'slow' | 'within') =>
     hourlyDurations(connection, batch, service, fromMs, toMs, signal, { latencyMs, part });
-  const isNative = counterSourceOf(batch.template as Source).durations?.kind === 'native';
-  // PromQL would estimate how many are slow by how wide their bucket is.
-  const [slow, within] = isNative ? [none, none] : [await read('slow'), await read('within')];
+  const { durations } = counterSourceOf(batch.template as Source);
+  const isCounted = durations !== undefined && recordedThresholds(latencyMs, durations).includes(latencyMs);
+  // Of others, PromQL would estimate how many are slow by how wide their bucket is.
+  const [slow, within] = isCounted ? [await read('slow'), await read('within')] : [none, none];
   const found = new Map<string, Series>();
   for (const resource of timed) {
     const requests = resource === '*' ? whole : routes.get(resource);

@@ -20,17 +20,29 @@ export interface EventSelectors {
   readonly endpointLabels: readonly string[];
 }
 
-/** The buckets of a classic histogram, as instant vector selectors of the same histograms. */
-export interface BucketSelectors {
+/** The durations of the same endpoints and threshold, as instant vector selectors. */
+export type TimedSelector = ClassicSelector | NativeSelector;
+
+/** Buckets of classic histograms. */
+interface ClassicSelector {
+  readonly kind: 'classic';
   /** Those that hold all events. */
   readonly every: string;
   /** Those that end at the threshold. */
   readonly within: string;
 }
 
+/** Native histograms. */
+interface NativeSelector {
+  readonly kind: 'native';
+  readonly every: string;
+  /** The threshold in their unit. Counts are estimates where it is no boundary of theirs. */
+  readonly boundary: number;
+}
+
 /** What is counted of the durations of one service. */
 export interface DurationSelectors extends Pick<EventSelectors, 'total' | 'endpointLabels'> {
-  readonly buckets: readonly BucketSelectors[];
+  readonly timed: readonly TimedSelector[];
   /** Labels that tell the endpoints of a whole service, whose events are one sum all the same. */
   readonly comparedBy: readonly string[];
 }
@@ -70,8 +82,8 @@ export function eventSelectors(
 }
 
 /**
- * The selectors of the durations of one service of a batch, by threshold. Preconditions: the batch carries its source, which has a
- * classic histogram; one item, where it is the whole service. Throws TypeError where there is no histogram.
+ * The selectors of the durations of one service of a batch, by threshold. Preconditions: the batch carries its source; one item, where it is
+ * the whole service. Throws TypeError where there is no histogram.
  */
 export function durationSelectors(
   batch: QueryBatch,
@@ -82,15 +94,21 @@ export function durationSelectors(
   const { endpointLabels } = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const text = (more: readonly LabelMatcher[]) =>
     `${plan.metric}{${[...plan.matchers, ...more].map(matcherText).join(',')}}`;
-  const buckets = timed.flatMap(({ latencyMs, endpoints }): BucketSelectors[] => {
-    const within = boundaryMatcher(boundaryOf(latencyMs, plan.unit));
+  const selectors = timed.flatMap(({ latencyMs, endpoints }): TimedSelector[] => {
+    const boundary = boundaryOf(latencyMs, plan.unit);
     const some = endpoints === undefined ? [[]] : endpointMatchers(endpointLabels, endpoints);
-    return some.map((of) => ({ every: text([...of, everyBucketMatcher]), within: text([...of, within]) }));
+    if (plan.kind === 'native') return some.map((of) => ({ kind: 'native', every: text(of), boundary }));
+    const within = boundaryMatcher(boundary);
+    return some.map((of) => ({
+      kind: 'classic',
+      every: text([...of, everyBucketMatcher]),
+      within: text([...of, within]),
+    }));
   });
   const whole = timed.some(({ endpoints }) => endpoints === undefined);
   const all = whole ? undefined : timed.flatMap(({ endpoints = [] }) => endpoints);
   const { total, endpointLabels: told } = eventSelectors(batch, service, all);
-  return { total, buckets, endpointLabels: told, comparedBy: whole ? endpointLabels : [] };
+  return { total, timed: selectors, endpointLabels: told, comparedBy: whole ? endpointLabels : [] };
 }
 
 function planOf(batch: QueryBatch, service: string): PlannedDurations {
@@ -102,9 +120,28 @@ function planOf(batch: QueryBatch, service: string): PlannedDurations {
   return plan;
 }
 
-/** Slow events of one pair of selectors, histogram by histogram: none of one that has no bucket at the threshold. */
-export function slowOf({ every, within }: BucketSelectors, of: (selector: string) => string): string {
-  return `sum without (${bucketLabel}) (${of(every)}) - sum without (${bucketLabel}) (${of(within)})`;
+/** All timed events of a selector, histogram by histogram. `of` writes what is counted of a selector, such as its rate. */
+export function everyOf(one: TimedSelector, of: (selector: string) => string): string {
+  return one.kind === 'classic' ? of(one.every) : `histogram_count(${of(one.every)})`;
+}
+
+/** Those within the threshold. */
+export function withinOf(one: TimedSelector, of: (selector: string) => string): string {
+  return one.kind === 'classic' ? of(one.within) : partOf(of(one.every), '-Inf', String(one.boundary));
+}
+
+/** Those above the threshold: none of a classic histogram that has no bucket at the threshold. */
+export function slowOf(one: TimedSelector, of: (selector: string) => string): string {
+  if (one.kind === 'native') return partOf(of(one.every), String(one.boundary), '+Inf');
+  return `sum without (${bucketLabel}) (${of(one.every)}) - sum without (${bucketLabel}) (${of(one.within)})`;
+}
+
+/**
+ * The events of native histograms between two durations. A part of no events is NaN, which a sum must not have. Histogram by histogram,
+ * since a sum has the coarsest buckets of all.
+ */
+function partOf(histograms: string, above: string, upTo: string): string {
+  return `histogram_fraction(${above}, ${upTo}, ${histograms}) * (histogram_count(${histograms}) > 0)`;
 }
 
 /**
@@ -123,21 +160,24 @@ export function sumOf<Selector>(
 }
 
 /**
- * One expression for the timed events of a whole service, without those of endpoints that `counted` has not: probes are no substitute for
+ * One expression for the events within the threshold of a whole service, without those of endpoints that `counted` has not: probes are no substitute for
  * durations that are missing. Histograms that do not tell endpoints are there as they are.
  */
 export function sumOfCounted(
-  timed: readonly string[],
+  timed: readonly TimedSelector[],
   counted: readonly string[],
   labels: readonly string[],
   of: (selector: string) => string,
 ): string {
   const by = labels.join(', ');
-  const summed = (selectors: readonly string[]) => `sum by (${by}) (${selectors.map(of).join(' or ')})`;
-  const untold = labels.flatMap((label) =>
-    timed.map((selector) => selector.replace(/\}$/, `,${matcherText({ label, operator: '=', value: '' })}}`)),
-  );
-  return `sum(${summed(timed)} and on (${by}) ${summed(counted)} or ${summed(untold)})`;
+  const summed = (all: readonly string[]) => `sum by (${by}) (${all.join(' or ')})`;
+  const within = (selectorOf: (selector: string) => string) =>
+    timed.map((one) => withinOf(one, (selector) => of(selectorOf(selector))));
+  const untold = labels.flatMap((label) => {
+    const matcher = matcherText({ label, operator: '=', value: '' });
+    return within((selector) => selector.replace(/\}$/, `,${matcher}}`));
+  });
+  return `sum(${summed(within((selector) => selector))} and on (${by}) ${summed(counted.map(of))} or ${summed(untold)})`;
 }
 
 function byEndpoint(endpointLabels: readonly string[], summed: string): string {
@@ -189,21 +229,15 @@ export function hourlyDurationsText(
   counts: 'all' | { readonly latencyMs: number; readonly part: 'slow' | 'within' },
   hours: number,
 ): string {
-  const { endpointLabels, durations } = counterSourceOf(
-    batch.template as NonNullable<QueryBatch['template']>,
-  );
+  const { endpointLabels } = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const increase = (selector: string) => `increase(${selector}[1h])`;
-  if (durations?.kind === 'native') {
-    const { everyBucket } = planOf(batch, service);
-    const summed = `sum${endpointLabels.length === 0 ? '' : ` by (${endpointLabels.join(', ')})`} (histogram_count(${increase(everyBucket)}))`;
-    return hourByHour(endpointLabels.length === 0 ? summed : byEndpoint(endpointLabels, summed), hours);
-  }
-  const { latencyMs, part } = counts === 'all' ? { latencyMs: 1, part: 'all' } : counts;
-  const { buckets } = durationSelectors(batch, service, [{ latencyMs, endpoints: undefined }]);
-  const sum = sumOf(buckets, endpointLabels, (one) =>
-    part === 'slow' ? slowOf(one, increase) : increase(part === 'all' ? one.every : one.within),
+  const { latencyMs, part } = counts === 'all' ? { latencyMs: 1, part: 'all' as const } : counts;
+  const { timed } = durationSelectors(batch, service, [{ latencyMs, endpoints: undefined }]);
+  const partsOf = { all: everyOf, within: withinOf, slow: slowOf };
+  return hourByHour(
+    sumOf(timed, endpointLabels, (one) => partsOf[part](one, increase)),
+    hours,
   );
-  return hourByHour(sum, hours);
 }
 
 function hourByHour(sum: string, hours: number): string {

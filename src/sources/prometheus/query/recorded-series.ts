@@ -1,6 +1,8 @@
 import type { Cuj, Registry } from '../../../domain/registry/model.ts';
 import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
 import { type SliName, sliKinds } from '../../../domain/sli/table.ts';
+import { boundaryOf, latencyMsOf, powersOfTwoAround } from './bucket-boundaries.ts';
+import type { DurationSource } from './duration-source.ts';
 import { counterSourceOf } from './source-template.ts';
 
 /** What the rules of `cuj-gate generate prometheus-slos` record: who writes them and who reads them use these names. */
@@ -37,15 +39,33 @@ export const unclassifiedPart = 1 / 4;
 export function whyNotRecorded(registry: Registry, cuj: Cuj, sli: SliName): string | undefined {
   if (!recordedSlis.includes(sli)) return 'there are no rules for this SLI yet';
   if (!sliKinds[sli].needsThreshold) return undefined;
-  const native = endpointsCountedBy(sliKinds[sli], cuj.endpoints)
-    .map(({ service }) => service)
-    .filter((service) => {
-      const template = registry.batchOfService.get(service)?.template;
-      return template !== undefined && counterSourceOf(template).durations?.kind === 'native';
-    });
-  return native.length === 0
-    ? undefined
-    : `the durations of ${[...new Set(native)].sort().join(', ')} are a native histogram, of which rules would estimate slow requests. Name a classic one (…_bucket) in duration of the source`;
+  const estimated = endpointsCountedBy(sliKinds[sli], cuj.endpoints).flatMap(({ service, latencyMs }) => {
+    const template = registry.batchOfService.get(service)?.template;
+    const durations = template === undefined ? undefined : counterSourceOf(template).durations;
+    if (durations === undefined || latencyMs === undefined) return [];
+    const exact = recordedThresholds(latencyMs, durations);
+    return exact.includes(latencyMs) ? [] : [{ service, latencyMs, exact }];
+  });
+  if (estimated.length === 0) return undefined;
+  const named = (of: readonly (string | number)[]) => [...new Set(of)].sort().join(', ');
+  const thresholds = new Map(estimated.map(({ latencyMs, exact }) => [latencyMs, exact]));
+  const fixes = [...thresholds]
+    .sort(([a], [b]) => a - b)
+    .map(([latencyMs, exact]) => `latencyMs: ${latencyMs} to ${exact.join(' or ')}`);
+  return `the durations of ${named(estimated.map(({ service }) => service))} are a native histogram, of which rules would estimate how many requests take longer than ${[...thresholds.keys()].sort((a, b) => a - b).join(', ')} ms. Change ${fixes.join(', ')}, or name a classic histogram (…_bucket) in duration of the source`;
+}
+
+/**
+ * The thresholds in ms, at or around one, that rules can count slow requests by without knowing the buckets: of a classic histogram any,
+ * which it may or may not have, and of a native one those that all have.
+ */
+export function recordedThresholds(
+  latencyMs: number,
+  { kind, unit }: Pick<DurationSource, 'kind' | 'unit'>,
+): readonly number[] {
+  if (kind === 'classic') return [latencyMs];
+  const powers = powersOfTwoAround(boundaryOf(latencyMs, unit));
+  return [...new Set(powers.map((power) => latencyMsOf(power, unit)))];
 }
 
 /** The labels of all series of one SLO. */
