@@ -2,6 +2,7 @@ import type { BackendFacts, HistogramFacts, ServiceFacts, Shares } from '../doma
 import type { Cuj, Endpoint, Registry, Service } from '../domain/registry/model.ts';
 import { endpointsCountedBy } from '../domain/sli/kind.ts';
 import { sliKinds } from '../domain/sli/table.ts';
+import { recordedThresholds } from '../sources/prometheus/query/native-boundaries.ts';
 import { counterSourceOf } from '../sources/prometheus/query/source-template.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 import type { DoctorFinding } from './finding.ts';
@@ -27,7 +28,9 @@ export function checkHistogram(registry: Registry, facts: BackendFacts, service:
   if (histogram.histograms === 0) return [noHistogram(registry, service, histogram)];
   return [
     ...labels(registry, facts, service, histogram, timed),
-    ...(histogram.isClassic ? thresholds(service, histogram, timed) : [native(registry, service, histogram)]),
+    ...(histogram.isClassic
+      ? thresholds(service, histogram, timed)
+      : nativeThresholds(registry, service, histogram, timed)),
     ...unit(service, histogram, timed),
     ...counts(service, histogram, facts.services.get(service.name), timed),
   ];
@@ -130,15 +133,47 @@ function thresholds(service: Service, of: HistogramFacts, timed: readonly Endpoi
   });
 }
 
-function native(registry: Registry, service: Service, { metric }: HistogramFacts): DoctorFinding {
-  return {
-    severity: 'info',
-    check: 'native-histogram',
-    about: named(service),
-    message: `${metric} is a native histogram, whose buckets change with what it has`,
-    verdict: `Requests of the bucket that lies across latencyMs are neither fast nor slow. There are no rules, and so no error budgets, of latency of ${listed(cujsOf(registry, service))}.`,
-    fix: 'Nothing, if latencyMs is 125, 250, 500, 1000 or 2000 and error budgets are not needed. Otherwise name a classic histogram (…_bucket) in duration.',
-  };
+function nativeThresholds(
+  registry: Registry,
+  service: Service,
+  { metric, across }: HistogramFacts,
+  timed: readonly Endpoint[],
+): DoctorFinding[] {
+  const source = registry.sources.get(service.source);
+  const durations = source === undefined ? undefined : counterSourceOf(source).durations;
+  if (durations === undefined) return [];
+  return thresholdsOf(timed).flatMap((latencyMs): DoctorFinding[] => {
+    const exact = recordedThresholds(latencyMs, durations);
+    const bucket = across.get(latencyMs);
+    const inside =
+      bucket &&
+      `${percent(bucket.share)} of the requests of ${metric} are in a bucket that lies across latencyMs: ${latencyMs}, and ends at ${Number(bucket.endMs.toPrecision(4))} ms`;
+    if (!exact.includes(latencyMs)) {
+      return [
+        {
+          severity: 'info',
+          check: 'native-histogram',
+          about: named(service),
+          message:
+            inside ??
+            `${metric} is a native histogram, of which few have a bucket that ends at latencyMs: ${latencyMs}`,
+          verdict: `${bucket === undefined ? '' : 'Those requests are neither fast nor slow. '}There are no rules, and so no error budgets, of latency of ${listed(cujsOf(registry, service, latencyMs))}.`,
+          fix: `Set latencyMs to ${exact.join(' or ')}, or name a classic histogram (…_bucket) in duration.`,
+        },
+      ];
+    }
+    if (inside === undefined) return [];
+    return [
+      {
+        severity: 'warning',
+        check: 'threshold-no-boundary',
+        about: named(service),
+        message: inside,
+        verdict: `Those requests are neither fast nor slow. Rules cannot see that: the error budgets of latency of ${listed(cujsOf(registry, service, latencyMs))} are estimates.`,
+        fix: `Let the histogram of every version have buckets that grow by a factor of 2 or less (schema 0 or finer) or, if they are custom ones, one that ends at ${latencyMs / (durations.unit === 'seconds' ? 1000 : 1)} ${durations.unit}. Or name a classic histogram (…_bucket) in duration.`,
+      },
+    ];
+  });
 }
 
 /** By the requests of the last hour. */
@@ -223,12 +258,16 @@ function endpointsOf({ cujs }: Registry, { name }: Service): Endpoint[] {
     .filter(({ service }) => service === name);
 }
 
-function cujsOf({ cujs }: Registry, { name }: Service): string[] {
+/** With this threshold on the service, or with any. */
+function cujsOf({ cujs }: Registry, { name }: Service, threshold?: number): string[] {
   return [...cujs.values()]
     .filter(
       (cuj) =>
         isTimed(cuj) &&
-        endpointsCountedBy(sliKinds.latency, cuj.endpoints).some(({ service }) => service === name),
+        endpointsCountedBy(sliKinds.latency, cuj.endpoints).some(
+          ({ service, latencyMs }) =>
+            service === name && (threshold === undefined || latencyMs === threshold),
+        ),
     )
     .map((cuj) => cuj.name);
 }

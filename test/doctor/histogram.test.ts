@@ -42,6 +42,7 @@ function findings(changes: Partial<HistogramFacts> = {}, document = timedDocumen
       [2500, 1000],
       [Number.POSITIVE_INFINITY, 1000],
     ]),
+    across: new Map(),
     timed: all({ [post]: 9_950, [items]: 10_050 }),
     ...changes,
   };
@@ -182,8 +183,45 @@ describe('the histogram of a service', () => {
     ]);
   });
 
-  it('is native, and has no rules of latency', () => {
-    const changes = { isClassic: false, boundaries: new Map(), within: new Map() };
-    expect(checks(changes)).toEqual(['info native-histogram']);
+  describe('of a native one', () => {
+    const document = {
+      ...timedDocument,
+      sources: {
+        app: { ...timedDocument.sources?.app, duration: 'http_request_duration_seconds{job="{service}"}' },
+      },
+    } as typeof timedDocument;
+    const changes = {
+      ...{ isClassic: false, metric: 'http_request_duration_seconds' },
+      ...{ boundaries: new Map(), within: new Map() },
+    };
+    const bucket = { endMs: 324.2098886627524, share: 0.0312 };
+
+    it('has no rules of a threshold inside a bucket, and says which ones have', () => {
+      for (const across of [new Map([[300, bucket]]), new Map()]) {
+        expect(findings({ ...changes, across }, document)).toMatchObject([
+          {
+            ...{ severity: 'info', check: 'native-histogram' },
+            message: expect.stringContaining(
+              across.size > 0 ? '3.1% of the requests of http_request_duration_seconds' : 'few have a bucket',
+            ),
+            verdict: expect.stringContaining('no error budgets, of latency of order, orders.'),
+            fix: expect.stringContaining('Set latencyMs to 250 or 500, or'),
+          },
+        ]);
+      }
+    });
+
+    it('warns where the buckets are so coarse, or so chosen, that rules would estimate', () => {
+      const found = findings(
+        { ...changes, across: new Map([[1_000, { endMs: 4_000, share: 0.2 }]]) },
+        document,
+      );
+      expect(found[1]).toMatchObject({
+        ...{ severity: 'warning', check: 'threshold-no-boundary' },
+        message:
+          '20% of the requests of http_request_duration_seconds are in a bucket that lies across latencyMs: 1000, and ends at 4000 ms',
+        verdict: expect.stringContaining('the error budgets of latency of order are estimates'),
+      });
+    });
   });
 });

@@ -123,8 +123,18 @@ export interface HistogramFacts {
   readonly boundaries: ReadonlyMap<number, number>;
   /** Requests of the last hour by the end of the bucket in ms, those of shorter ones included; Infinity: all of them. */
   readonly within: ReadonlyMap<number, number>;
+  /** Of native ones: the thresholds in ms that lie inside a bucket with requests. Empty where they are classic. */
+  readonly across: ReadonlyMap<number, BucketAcross>;
   /** Requests of the last day by endpoint; by the empty string those of none. */
   readonly timed: Shares;
+}
+
+/** A bucket that a threshold lies inside of. */
+export interface BucketAcross {
+  /** Where it ends, in ms. */
+  readonly endMs: number;
+  /** Of all requests of the histograms. */
+  readonly share: number;
 }
 
 export interface OperationFacts {

@@ -220,14 +220,23 @@ function isPercent(percent: number | undefined): percent is number {
   return percent !== undefined && hasAtMostThreeDecimals(percent);
 }
 
+/** Where a threshold is written. */
+export interface ThresholdPlace {
+  readonly path: readonly (string | number)[];
+  readonly value: number;
+  /** That of the endpoint; undefined: all endpoints of the CUJ that have none of their own. */
+  readonly service?: string | undefined;
+}
+
 /** The places of the CUJ's thresholds. */
-function thresholdPlaces(document: CujDocument): { path: (string | number)[]; value: number }[] {
-  const places: { path: (string | number)[]; value: number }[] = [];
+export function thresholdPlaces(document: CujDocument): ThresholdPlace[] {
+  const places: ThresholdPlace[] = [];
   if (document.latencyMs !== undefined) places.push({ path: ['latencyMs'], value: document.latencyMs });
   if (document.endpoints === '*') return places;
   for (const [index, endpoint] of document.endpoints.entries()) {
     if (typeof endpoint === 'string' || endpoint.latencyMs === undefined) continue;
-    places.push({ path: ['endpoints', index, 'latencyMs'], value: endpoint.latencyMs });
+    const service = endpoint.service ?? document.service;
+    places.push({ path: ['endpoints', index, 'latencyMs'], value: endpoint.latencyMs, service });
   }
   return places;
 }

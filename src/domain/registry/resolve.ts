@@ -14,6 +14,7 @@ import {
   warnOfServices,
 } from './resolve-services.ts';
 import type { AnyCujDocument, CujDocument } from './schema.ts';
+import { warnOfThresholdsInsideBuckets } from './threshold-warnings.ts';
 
 export type Resolution =
   | {
@@ -115,6 +116,7 @@ export function* resolveInSteps(
   warnOfServices(inputs, services, cujs.values(), warn);
   warnOfFailures(inputs, services, cujs, warn);
   warnOfThresholds(inputs, warn);
+  warnOfThresholdsInsideBuckets(inputs, services, sources, cujs, warn);
 
   const known = <T>(all: ReadonlyMap<string, T | undefined>) => all as ReadonlyMap<string, T>;
   const batches = planBatches(known(services), cujs.values(), known(sources));

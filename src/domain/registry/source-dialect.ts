@@ -41,6 +41,11 @@ export interface SourceDialect extends BackendWords {
   readonly otherProducts?: readonly string[];
   /** Mistakes that the text of a service shows and that nothing refuses, because none is certain. Pure. */
   readonly likelyMistakes?: (service: ServiceAsWritten) => readonly LikelyMistake[];
+  /** What is likely wrong with a threshold, in ms, of a service with this source; undefined where nothing is. Pure. */
+  readonly thresholdMistake?: (
+    source: Source,
+    latencyMs: number,
+  ) => Pick<LikelyMistake, 'message' | 'fix'> | undefined;
   /** Which status the requests of an operation carry; undefined where that is not known. */
   readonly statusOf?: (operation: string) => 'http' | 'grpc' | 'none' | undefined;
   /** How the framework of an operation writes a parameter of a route; undefined where that is not known. */

@@ -8,6 +8,7 @@ import type { Service } from '../../../src/domain/registry/model.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { readHistogram } from '../../../src/sources/prometheus/api/histogram-survey.ts';
+import { hourlyTraffic } from '../../../src/sources/prometheus/api/hourly-increases.ts';
 import { createPrometheusSource } from '../../../src/sources/prometheus/api/source.ts';
 import { Asking } from '../../../src/sources/prometheus/api/survey-questions.ts';
 import { counterText, nativeHistogram, protobufType } from './protobuf-exposition.ts';
@@ -204,8 +205,31 @@ describe.each(nativeBackends)('native histograms in a real %s', (program) => {
         wholeHourMs,
       );
       expect(facts).toMatchObject({ isClassic: false, histograms: 1, boundaries: new Map() });
+      // 310 ms of two of eight requests. Of 500 ms nothing is across.
+      expect([...(facts?.across ?? [])]).toEqual([
+        [300, { endMs: expect.closeTo(324.21, 2), share: expect.closeTo(1 / 4, 9) }],
+      ]);
       expect(facts?.labels.get('version')).toEqual(new Map([['V2', 1]]));
       expect([...(facts?.timed.values() ?? [])].reduce((a, b) => a + b, 0)).toBeGreaterThan(40);
+      const hourly = await hourlyTraffic(
+        connection,
+        queryOf(past, registry).batch,
+        wholeHourMs - 2 * hourMs,
+        wholeHourMs,
+        never,
+      );
+      const { whole, latency } = hourly.get('orders') ?? {};
+      const sumsOf = (latencyMs: number) => {
+        const { total, bad, unclassified } = latency?.get(latencyMs)?.get('*') ?? {};
+        return [total, bad, unclassified].map((counts) => [...(counts ?? [])].reduce((a, b) => a + b, 0));
+      };
+      const requests = (whole?.total ?? new Float64Array()).reduce((a, b) => a + b, 0);
+      // Estimates, of which one in eight is above 500 ms. Where 300 ms lie in a bucket, none is known.
+      expect(requests).toBeGreaterThan(40);
+      expect(sumsOf(500)[0]).toBe(requests);
+      expect(Math.abs((sumsOf(500)[1] as number) - requests / 8)).toBeLessThan(1);
+      expect(sumsOf(500)[2]).toBe(0);
+      expect(sumsOf(300)).toEqual([requests, 0, requests]);
     } finally {
       await own.close();
       exporter.closeAllConnections();

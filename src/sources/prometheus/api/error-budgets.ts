@@ -136,9 +136,11 @@ function budgetOf(cuj: Cuj, sli: SliName, { values, steps, recentRatios }: Known
   if ([remaining, ratio, objective].includes('several'))
     return unknown(`Prometheus has several series ${name}`);
   if (objective === undefined) {
-    const native = sliKinds[sli].needsThreshold ? ', which are not made of native histograms' : '';
+    const left = sliKinds[sli].needsThreshold
+      ? ', whose first lines name what no rules are made of, such as some thresholds of native histograms'
+      : '';
     return unknown(
-      `Prometheus has no series ${name}: load the rules of cuj-gate generate prometheus-slos${native}`,
+      `Prometheus has no series ${name}: load the rules of cuj-gate generate prometheus-slos${left}`,
     );
   }
   if (ratio === undefined)

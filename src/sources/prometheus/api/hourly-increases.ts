@@ -4,7 +4,7 @@ import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Source } from '../../../domain/registry/source-dialect.ts';
 import { endpointLabel, type HourlyBy, hourlyDurationsText, hourlyText } from '../query/event-queries.ts';
 import { labelOf } from '../query/label-matchers.ts';
-import { recordedThresholds } from '../query/recorded-series.ts';
+import { recordedThresholds } from '../query/native-boundaries.ts';
 import { counterSourceOf } from '../query/source-template.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { readPoints } from './matrix-response.ts';

@@ -78,6 +78,16 @@ export function readVector(json: unknown): readonly { readonly labels: Labels; r
   });
 }
 
+/** Labels and native histograms of an instant vector, as the API writes them. Throws SourceError. */
+export function readHistograms(
+  json: unknown,
+): readonly { readonly labels: Labels; readonly histogram: unknown }[] {
+  return readResult(json, 'vector').map((entry) => {
+    const { metric, histogram } = asObject(entry, 'a series is not an object');
+    return { labels: readLabels(metric), histogram };
+  });
+}
+
 /** What a query with a range of times found: numbers by time (epoch ms). Throws SourceError source_malformed. */
 export function readPoints(json: unknown): readonly {
   readonly labels: Labels;

@@ -25,15 +25,6 @@ export function leOf(text: string): number {
   return /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN;
 }
 
-/** The boundaries, at or around a number above 0, that every native histogram of schema 0 or finer has: powers of two. */
-export function powersOfTwoAround(boundary: number): readonly [atOrBelow: number, atOrAbove: number] {
-  // Not by rounding a logarithm, which need not be exact: doubling and halving are.
-  let power = 1;
-  while (power < boundary) power *= 2;
-  while (power > boundary) power /= 2;
-  return [power, power === boundary ? power : power * 2];
-}
-
 /** A matcher of the bucket that holds all events. */
 export const everyBucketMatcher: LabelMatcher = { label: bucketLabel, operator: '=', value: '+Inf' };
 

@@ -2,7 +2,8 @@ import { dayMs } from '../../../domain/duration.ts';
 import type { SourceDialect } from '../../../domain/registry/source-dialect.ts';
 import { durationExample } from './duration-source.ts';
 import { isLabelName } from './label-matchers.ts';
-import { parseCounterSource } from './source-template.ts';
+import { recordedThresholds } from './native-boundaries.ts';
+import { counterSourceOf, parseCounterSource } from './source-template.ts';
 
 const maxTagValueLength = 1_000;
 const likelyReplacement = { kind: 'no-status' } as const;
@@ -43,6 +44,15 @@ export const prometheusDialect: SourceDialect = {
   // Prometheus keeps 15 days by default; Thanos, Mimir and VictoriaMetrics mostly keep more. What is gone is no data.
   retentionMs: 400 * dayMs,
   otherProducts: ['thanos', 'mimir', 'cortex', 'victoriametrics'],
+  thresholdMistake: (source, latencyMs) => {
+    const { durations } = counterSourceOf(source);
+    const exact = durations === undefined ? [latencyMs] : recordedThresholds(latencyMs, durations);
+    if (durations === undefined || exact.includes(latencyMs)) return undefined;
+    return {
+      message: `${durations.selector.metric} is a native histogram, which most likely has no bucket that ends at ${latencyMs} ms: requests of the bucket around it are neither fast nor slow, and prometheus-slos makes no rules of latency`,
+      fix: `Set latencyMs to ${exact.join(' or ')}, or name a classic histogram (…_bucket) in duration of the source "${source.name}". If it has custom buckets and one ends there, verdicts are not affected.`,
+    };
+  },
   likelyMistakes: ({ operation }) =>
     operation === undefined
       ? []

@@ -1,8 +1,7 @@
 import type { Cuj, Registry } from '../../../domain/registry/model.ts';
 import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
 import { type SliName, sliKinds } from '../../../domain/sli/table.ts';
-import { boundaryOf, latencyMsOf, powersOfTwoAround } from './bucket-boundaries.ts';
-import type { DurationSource } from './duration-source.ts';
+import { recordedThresholds } from './native-boundaries.ts';
 import { counterSourceOf } from './source-template.ts';
 
 /** What the rules of `cuj-gate generate prometheus-slos` record: who writes them and who reads them use these names. */
@@ -53,19 +52,6 @@ export function whyNotRecorded(registry: Registry, cuj: Cuj, sli: SliName): stri
     .sort(([a], [b]) => a - b)
     .map(([latencyMs, exact]) => `latencyMs: ${latencyMs} to ${exact.join(' or ')}`);
   return `the durations of ${named(estimated.map(({ service }) => service))} are a native histogram, of which rules would estimate how many requests take longer than ${[...thresholds.keys()].sort((a, b) => a - b).join(', ')} ms. Change ${fixes.join(', ')}, or name a classic histogram (…_bucket) in duration of the source`;
-}
-
-/**
- * The thresholds in ms, at or around one, that rules can count slow requests by without knowing the buckets: of a classic histogram any,
- * which it may or may not have, and of a native one those that all have.
- */
-export function recordedThresholds(
-  latencyMs: number,
-  { kind, unit }: Pick<DurationSource, 'kind' | 'unit'>,
-): readonly number[] {
-  if (kind === 'classic') return [latencyMs];
-  const powers = powersOfTwoAround(boundaryOf(latencyMs, unit));
-  return [...new Set(powers.map((power) => latencyMsOf(power, unit)))];
 }
 
 /** The labels of all series of one SLO. */

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { resolveRegistry } from '../../../../src/domain/registry/resolve.ts';
+import type { RegistryDocument } from '../../../../src/domain/registry/schema.ts';
 import { normalizeParam, parseSelector } from '../../../../src/domain/registry/selector.ts';
 import { prometheusDialect } from '../../../../src/sources/prometheus/query/dialect.ts';
-import { digest, document, registryOf } from '../traffic.ts';
+import { recordedThresholds } from '../../../../src/sources/prometheus/query/native-boundaries.ts';
+import { digest, document, registryOf, timedDocument } from '../traffic.ts';
 
 const total = 'http_requests_total{job="{service}"}';
 const bad = 'http_requests_total{job="{service}",code=~"5.."}';
@@ -40,6 +42,38 @@ describe('a registry', () => {
       dialect: prometheusDialect,
     });
     expect(resolution).toMatchObject({ ok: true, warnings: [{ rule: 'no-trace-metrics' }] });
+  });
+
+  it('warns of thresholds inside a bucket of a native histogram, where they are written', () => {
+    const duration = 'http_request_duration_seconds{job="{service}"}';
+    const warned = (sources: RegistryDocument['sources']) => {
+      const of = { ...timedDocument, sources } as RegistryDocument;
+      const resolution = resolveRegistry([{ file: 'cujs.yaml', document: of }], digest, {
+        dialect: prometheusDialect,
+      });
+      return resolution.ok ? resolution.warnings : [];
+    };
+    const app = timedDocument.sources?.app as NonNullable<RegistryDocument['sources']>['app'];
+    expect(warned({ app })).toEqual([]);
+    // That of 1000 ms is a boundary.
+    const rule = 'threshold-inside-bucket';
+    const fix = expect.stringContaining('Set latencyMs to 250 or 500, or');
+    expect(warned({ app: { ...app, duration } })).toMatchObject([
+      { rule, path: ['cujs', 0, 'endpoints', 0, 'latencyMs'], fix },
+      { rule, path: ['cujs', 1, 'latencyMs'], fix },
+    ]);
+  });
+
+  it.each([
+    ['seconds', 0.5, [0.48828125, 0.9765625]],
+    ['seconds', 31.25, [31.25]],
+    ['seconds', 250, [250]],
+    ['seconds', 251, [250, 500]],
+    ['seconds', 3_000, [2_000, 4_000]],
+    ['milliseconds', 250, [128, 256]],
+    ['milliseconds', 256, [256]],
+  ] as const)('knows which thresholds all native histograms in %s have: %d ms', (unit, latencyMs, exact) => {
+    expect(recordedThresholds(latencyMs, { kind: 'native', unit })).toEqual(exact);
   });
 
   it('refuses keys of selectors that are no labels', () => {
