@@ -19,6 +19,8 @@ export function warnOfThresholdsInsideBuckets(
       if (cuj === undefined || broken?.cujs.has(index) === true || !isTimed(cuj)) continue;
       const reporter = new Reporter(warn, file, ['cujs', index]);
       for (const { path, value, service } of thresholdPlaces(written as CujDocument)) {
+        // Of these, another warning says that they are seconds.
+        if (value < 1) continue;
         const timed = cuj.endpoints.filter(({ latencyMs }) => latencyMs === value);
         const names = service === undefined ? timed.map((one) => one.service) : [service];
         for (const name of new Set(names)) {
