@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { type Draw, pick } from './faults.ts';
+import { type Draw, pick } from './draw.ts';
+import type { Asked } from './evidence.ts';
 import type { GateProcess } from './gates.ts';
-import type { Asked } from './oracle.ts';
 import { journeys, unknownVersion, versions } from './world.ts';
 
 /** Callers of a gate: controllers with valid requests, and people with typing mistakes. */

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { type Draw, pick } from './faults.ts';
+import { type Draw, pick } from './draw.ts';
 
 const paths = ['/metrics', '/openapi.json', '/cujs?pretty', '/cujs/like/status?version=v1.1.0&explain'];
 const requests = 300;

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Draw, pick } from './faults.ts';
-import { spoilers, type Variant, variant } from './registries.ts';
+import { type Draw, pick } from './draw.ts';
+import { type RegistryDialect, spoilers, type Variant, variant } from './registries.ts';
 
 /** Changes the registry of one gate: by an atomic rename, or as the kubelet swaps a ConfigMap. */
 export class Edits {
@@ -11,6 +11,7 @@ export class Edits {
   readonly #how: 'rename' | 'configmap';
   readonly #draw: Draw;
   readonly #number: () => number;
+  readonly #dialect: RegistryDialect;
   readonly variants = new Map<string, Variant>();
   #writes = 0;
   /** Whether a gate that starts now would read a good registry. */
@@ -20,18 +21,25 @@ export class Edits {
   counts = { good: 0, bad: 0, unreadable: 0 };
 
   /** `number` numbers the variants: no two registries of a run have the same. */
-  constructor(folder: string, how: 'rename' | 'configmap', draw: Draw, number: () => number) {
+  constructor(
+    folder: string,
+    how: 'rename' | 'configmap',
+    draw: Draw,
+    number: () => number,
+    dialect: RegistryDialect,
+  ) {
     this.#folder = folder;
     this.#how = how;
     this.#draw = draw;
     this.#number = number;
+    this.#dialect = dialect;
     mkdirSync(folder, { recursive: true });
     this.path = how === 'configmap' ? folder : path.join(folder, 'cujs.yaml');
     this.putGood();
   }
 
   putGood(): void {
-    const next = variant(this.#number());
+    const next = variant(this.#number(), this.#dialect);
     this.variants.set(next.owner, next);
     this.#write(next.text);
     this.newest = { variant: next, atMs: Date.now() };
@@ -41,7 +49,7 @@ export class Edits {
 
   /** A good registry that cannot be read at first: its file is missing. Only for swaps of a ConfigMap. */
   putGoodUnreadable(forMs: number): void {
-    const next = variant(this.#number());
+    const next = variant(this.#number(), this.#dialect);
     this.variants.set(next.owner, next);
     this.#write(next.text);
     const file = path.join(this.#folder, '..data', 'cujs.yaml');

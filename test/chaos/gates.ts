@@ -12,7 +12,8 @@ export interface GateProgram {
   readonly file: string;
   readonly cwd: string;
   readonly port: number;
-  readonly env: Readonly<Record<string, string>>;
+  /** `life`: see {@link GateProcess.life}. */
+  readonly env: (life: string) => Readonly<Record<string, string>>;
   /** Whether it collects all garbage on demand (heap-probe.mjs); otherwise it runs exactly as users start it. */
   readonly probed?: boolean;
   /** How many bytes of every request it keeps for ever (leak.mjs); 0 for none. */
@@ -62,7 +63,7 @@ export class GateProcess {
     );
   }
 
-  /** Identifies this start of the gate: its API key in calls to Datadog. */
+  /** Identifies this start of the gate: its key in calls to the backend. */
   get life(): string {
     return `${this.name}-${this.#life}`;
   }
@@ -91,8 +92,7 @@ export class GateProcess {
         PATH: process.env.PATH,
         HOST: '127.0.0.1',
         PORT: String(port),
-        ...env,
-        DD_API_KEY: this.life,
+        ...env(this.life),
       },
       stdio: ['ignore', 'pipe', 'pipe', ...(probed ? (['ipc'] as const) : [])],
     });

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { judgeAgain, parseRecord } from '../../src/domain/judge/verdict-record.ts';
-import type { Draw } from './faults.ts';
+import type { Draw } from './draw.ts';
 import type { Inspector } from './inspector.ts';
 
 /** The folder in which a gate keeps changes of verdicts, and what happens to it: it must not affect any answer. */

@@ -47,7 +47,7 @@ export interface Phases {
   readonly isCalm: (startedMs: number, endedMs: number) => boolean;
   /** Whether all data was old, even with the cache considered. */
   readonly isLate: (startedMs: number, endedMs: number) => boolean;
-  /** Whether Datadog's answers had a correct `Date`. */
+  /** Whether the backend's answers had a correct `Date`. */
   readonly isDated: (startedMs: number, endedMs: number) => boolean;
 }
 

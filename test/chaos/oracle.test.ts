@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { EventStore } from '../../src/demo/datadog/store.ts';
+import { DatadogEvidence, type SimulatedFacts } from './datadog/evidence.ts';
+import { Truth } from './datadog/truth.ts';
 import { Oracle } from './oracle.ts';
-import { variant } from './registries.ts';
-import { Truth } from './truth.ts';
+import { type RegistryDialect, variant } from './registries.ts';
+
 import { journeys, plantTraffic, type Route, routes } from './world.ts';
 
 const minuteMs = 60_000;
@@ -12,9 +14,14 @@ const callMs = Date.UTC(2026, 10, 26, 8, 59, 30);
 /** The end of the call about the past. */
 const pastMs = Date.UTC(2026, 10, 26, 8, 45);
 const version = 'v1.2.0';
+const historyMs = 180 * minuteMs;
+const dialect: RegistryDialect = {
+  ...{ sources: '', gate: '', service: () => 'operation: http.request' },
+  endpointOf: ({ resource }) => resource,
+};
 const store = new EventStore({ now: () => startMs });
-const world = plantTraffic(store, startMs, 60);
-const registry = variant(1);
+const world = plantTraffic(store, { startMs, seconds: 60, historyMs }, dialect.endpointOf);
+const registry = variant(1, dialect);
 const truth = new Truth(store);
 
 interface Flaws {
@@ -69,12 +76,16 @@ interface Faults {
   readonly isCoarse?: boolean;
 }
 
+function oracleOf(facts: SimulatedFacts): Oracle {
+  const evidence = new DatadogEvidence(facts);
+  return new Oracle({ evidence, variantOf: () => registry, endpointOf: dialect.endpointOf });
+}
+
 function wrongWith(flaws: Flaws, faults: Faults = {}): string[] {
   const { lost = [], halved = [], ends = [], pastEnds = [], isCoarse = false } = faults;
-  const oracle = new Oracle({
+  const oracle = oracleOf({
     store,
-    world,
-    variantOf: () => registry,
+    canaryBeganMs: world.canaryBeganMs,
     halvedNear: () => halved,
     coarseNear: () => isCoarse,
     lostNear: (about) => (about === version ? lost : []),
@@ -86,7 +97,7 @@ function wrongWith(flaws: Flaws, faults: Faults = {}): string[] {
 }
 
 describe('the oracle', () => {
-  const contradiction = expect.stringContaining('which the store contradicts');
+  const contradiction = expect.stringContaining('which the traffic contradicts');
   const otherWindow = expect.stringContaining('is not what was asked for');
 
   test('agrees with the store, on both grids of the end', () => {
@@ -155,11 +166,10 @@ describe('the oracle', () => {
 
   test('takes the first request behind a hole for the begin, where a canary has few', () => {
     const rareStore = new EventStore({ now: () => startMs });
-    const rareWorld = plantTraffic(rareStore, startMs, 3_600);
-    const oracle = new Oracle({
+    const rareWorld = plantTraffic(rareStore, { startMs, seconds: 3_600, historyMs }, dialect.endpointOf);
+    const oracle = oracleOf({
       store: rareStore,
-      world: rareWorld,
-      variantOf: () => registry,
+      canaryBeganMs: rareWorld.canaryBeganMs,
       halvedNear: () => [],
       coarseNear: () => false,
       lostNear: () => [],

@@ -41,3 +41,12 @@ function isWithin({ fromMs, untilMs }: Phase, askedMs: number, answeredMs: numbe
   const at = askedMs % everyMs;
   return at >= fromMs + settledMs && at + (answeredMs - askedMs) < untilMs;
 }
+
+/**
+ * How long after a call an answer may be based on it: a request waits for a call at most until its deadline, and the cache
+ * keeps the result for its TTL.
+ */
+export const afterglowMs = settledMs;
+
+/** The same for a call about the past: its result is kept for six minutes. */
+export const settledGlowMs = 6 * 60_000 + afterglowMs;

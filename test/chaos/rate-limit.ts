@@ -1,10 +1,9 @@
 import { request } from 'undici';
-import type { Call } from '../../src/demo/datadog/call.ts';
-import type { FaultGun } from './faults.ts';
+import type { BackendCall, ChaosBackend } from './backend.ts';
 import type { GateProcess } from './gates.ts';
 import type { Inspector } from './inspector.ts';
 
-/** The shortest reset of a run (faults.ts): each 429 forbids its gate's calls for at least this long. */
+/** The shortest reset of a run (faults.ts of each backend): each 429 forbids its gate's calls for at least this long. */
 const minResetMs = 1_000;
 /** Clocks are read in whole milliseconds, on both sides. */
 const roundingMs = 5;
@@ -12,7 +11,7 @@ const roundingMs = 5;
 const pings = 4;
 
 interface Limited {
-  readonly call: Call;
+  readonly call: BackendCall;
   readonly life: string;
   /** Epoch ms from which the gate is known to have read the 429. */
   readAt: number;
@@ -24,24 +23,25 @@ interface Limited {
  * therefore be wrong. Instead, the gate has certainly read the 429 once it has answered requests that were sent later.
  */
 export class RateLimitWatch {
-  readonly #calls: readonly Call[];
+  readonly #backend: ChaosBackend;
   readonly #gates: readonly GateProcess[];
   readonly #limited: Limited[] = [];
   #looked = 0;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(calls: readonly Call[], gates: readonly GateProcess[]) {
-    this.#calls = calls;
+  constructor(backend: ChaosBackend, gates: readonly GateProcess[]) {
+    this.#backend = backend;
     this.#gates = gates;
     this.#timer = setInterval(() => this.#look(), 2);
   }
 
   #look(): void {
-    for (; this.#looked < this.#calls.length; this.#looked += 1) {
-      const call = this.#calls[this.#looked] as Call;
-      // A late 429 is left out (FaultGun.isMuddled), so there is no need to wait for it.
+    const { calls } = this.#backend;
+    for (; this.#looked < calls.length; this.#looked += 1) {
+      const call = calls[this.#looked] as BackendCall;
+      // A late 429 is left out (ChaosBackend.isMuddled), so there is no need to wait for it.
       if (call.status !== 429 || !call.path.includes('/query')) continue;
-      const limited = { call, life: lifeOf(call), readAt: Number.POSITIVE_INFINITY };
+      const limited = { call, life: this.#backend.lifeOf(call), readAt: Number.POSITIVE_INFINITY };
       this.#limited.push(limited);
       void this.#ping(limited);
     }
@@ -66,14 +66,15 @@ export class RateLimitWatch {
   }
 
   /** After the run. */
-  check(inspector: Inspector, gun: FaultGun): void {
+  check(inspector: Inspector): void {
+    const { calls } = this.#backend;
     for (const { call: limited, life, readAt } of this.#limited) {
-      if (gun.isMuddled(limited)) continue;
+      if (this.#backend.isMuddled(limited)) continue;
       const untilMs = limited.at + minResetMs - roundingMs;
       if (readAt >= untilMs) continue;
-      const wrong = this.#calls
+      const wrong = calls
         .filter(({ at }) => at > readAt && at < untilMs)
-        .filter((call) => call.path === limited.path && lifeOf(call) === life)
+        .filter((call) => call.path === limited.path && this.#backend.lifeOf(call) === life)
         .map(
           ({ at }) =>
             `${life} asked ${limited.path} ${at - limited.at} ms after a 429 (read within ${readAt - limited.at} ms)`,
@@ -81,8 +82,4 @@ export class RateLimitWatch {
       inspector.note('no call before the reset of a 429', ...wrong);
     }
   }
-}
-
-function lifeOf(call: Call): string {
-  return String(call.headers['dd-api-key']);
 }

@@ -1,4 +1,4 @@
-import { type Journey, journeys, routes } from './world.ts';
+import { type Journey, journeys, type Route, routes } from './world.ts';
 
 /**
  * The registries of a run, good and bad. Each good one has its own owner in all its CUJs, so that an answer that mixes two
@@ -13,9 +13,21 @@ export interface Variant {
   readonly text: string;
 }
 
+/** What differs between the registries of two backends. */
+export interface RegistryDialect {
+  /** YAML before `services`, or nothing. */
+  readonly sources: string;
+  /** More members of `gate`, each with a comma before it. */
+  readonly gate: string;
+  /** Members of the service of a route, besides its `env`. */
+  readonly service: (route: Route) => string;
+  /** The name of a route in answers. */
+  readonly endpointOf: (route: Route) => string;
+}
+
 const routeOf = new Map(routes.map((one) => [one.route, one]));
 
-export function variant(number: number): Variant {
+export function variant(number: number, dialect: RegistryDialect): Variant {
   // Not so low that the traffic of the small canary would be enough for a pass.
   const percent = [99.95, 99.9, 99.97][number % 3] as number;
   const owner = `team-${number}`;
@@ -42,13 +54,15 @@ export function variant(number: number): Variant {
     ];
     return `  - { ${members.filter((member) => member !== '').join(', ')} }`;
   });
+  const services = [...new Map(routes.map((one) => [one.service, one])).values()].map(
+    (one) => `  ${one.service}: { env: production, ${dialect.service(one)} }`,
+  );
   const text = `apiVersion: cuj-gate/v1
 # Edit ${number}
 # The small canary must not pass, however long it runs.
-defaults: { slo: { availability: ${percent} }, gate: { passAfter: never, minRequests: 0 } }
-services:
-  member-api: { env: production, operation: http.request, canary: "version:{version}" }
-  matching-api: { env: production, operation: express.request, canary: "version:{version}" }
+defaults: { slo: { availability: ${percent} }, gate: { passAfter: never, minRequests: 0${dialect.gate} } }
+${dialect.sources}services:
+${services.join('\n')}
 cujs:
 ${lines.join('\n')}
 `;

@@ -1,6 +1,6 @@
 /**
- * npm run chaos [-- --seconds 60 --seed N --leak BYTES]: two gates under load while Datadog, Redis, the registry and the
- * gates' own processes fail at random, and every answer is checked against what the event store says. Exits 1 where
+ * npm run chaos [-- --backend datadog --seconds 60 --seed N --leak BYTES]: two gates under load while the backend, Redis, the
+ * registry and the gates' own processes fail at random, and every answer is checked against the traffic itself. Exits 1 where
  * anything was wrong. The seed repeats the order of events; the machine decides how they interleave.
  */
 import { execFileSync } from 'node:child_process';
@@ -9,31 +9,36 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startDatadogSimulator } from '../../src/demo/datadog/simulator.ts';
 import { seededRandom } from '../domain/judge/journey.ts';
 import { buildGate } from '../e2e/gate-program.ts';
 import { freePort } from '../free-ports.ts';
 import { tryOnWire, wireCase } from '../http/wire-fuzz.ts';
+import type { ChaosBackend } from './backend.ts';
 import { Callers, fillingQuestions, question } from './callers.ts';
+import { startDatadog } from './datadog/backend.ts';
 import { DeafClients } from './deaf-clients.ts';
+import { type Draw, pick } from './draw.ts';
 import { Edits } from './edits.ts';
-import { type Draw, FaultGun, faultKinds, pick } from './faults.ts';
 import { GateProcess, type HeapAfterCollection, RedisProcess } from './gates.ts';
 import { HistoryFolder } from './history-folder.ts';
 import { Inspector } from './inspector.ts';
-import { LateData } from './late-data.ts';
 import { checkLeftovers, checkMemory, type Reading, readMetrics } from './memory.ts';
-import { isCalm, isSettledCalm, isSettledLate, lateForMs, minuteToCompare } from './phases.ts';
+import { isSettledCalm, isSettledLate, minuteToCompare } from './phases.ts';
 import { RateLimitWatch } from './rate-limit.ts';
-import { plantTraffic } from './world.ts';
+
+const backends = { datadog: startDatadog } as const;
 
 const { values: args } = parseArgs({
   options: {
+    backend: { type: 'string', default: 'datadog' },
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string' },
     leak: { type: 'string', default: '0' },
   },
 });
+const startBackend = Object.hasOwn(backends, args.backend)
+  ? backends[args.backend as keyof typeof backends]
+  : undefined;
 const seconds = Number(args.seconds);
 const seed = args.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(args.seed);
 /** Bytes of every request that the steady gate is made to keep. */
@@ -44,12 +49,13 @@ const leakBytes = Number(args.leak);
  */
 const maxSeconds = 5_000;
 if (
+  startBackend === undefined ||
   !(seconds >= 10 && seconds <= maxSeconds) ||
   !Number.isInteger(seed) ||
   !(leakBytes >= 0 && leakBytes % 8 === 0)
 ) {
   console.error(
-    'usage: npm run chaos -- [--seconds N (10 to 5000)] [--seed N] [--leak BYTES (a multiple of 8)]',
+    `usage: npm run chaos -- [--backend ${Object.keys(backends).join('|')}] [--seconds N (10 to 5000)] [--seed N] [--leak BYTES (a multiple of 8)]`,
   );
   process.exit(2);
 }
@@ -63,24 +69,22 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cuj-gate-chaos-'));
   const cleanups: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   try {
-    return await run(folder, cleanups);
+    return await run(startBackend as Start, folder, cleanups);
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
   }
 }
 
-async function run(folder: string, cleanups: (() => unknown)[]): Promise<number> {
-  say(`chaos: ${seconds} s, seed ${seed}, Node ${process.version}`);
+type Start = (typeof backends)[keyof typeof backends];
+
+async function run(start: Start, folder: string, cleanups: (() => unknown)[]): Promise<number> {
+  say(`chaos: ${args.backend}, ${seconds} s, seed ${seed}, Node ${process.version}`);
   // Each part has its own random numbers, so that one part does not shift those of another.
   let parts = 0;
   const drawOfPart = (): Draw => seededRandom(seed * 31 + ++parts);
   const file = await buildGate(path.join(folder, 'gate'));
-  const startMs = Date.now();
-  const simulator = await startDatadogSimulator({ now: Date.now });
-  cleanups.push(() => simulator.stop());
-  const world = plantTraffic(simulator.store, startMs, seconds);
-  const gun = new FaultGun(simulator, drawOfPart());
-  const lateData = new LateData(simulator.store, drawOfPart());
+  const backend: ChaosBackend = await start({ startMs: Date.now(), seconds, drawOfPart });
+  cleanups.push(() => backend.stop());
   const redis = await startRedis(folder);
   if (redis !== undefined) cleanups.push(() => redis.kill());
 
@@ -89,12 +93,10 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   const number = () => ++registries;
   const edits = new Map<GateProcess, Edits>();
   const gateOf = async (name: string, how: 'rename' | 'configmap') => {
-    const own = new Edits(path.join(folder, `registry-${name}`), how, drawOfPart(), number);
-    const env = {
-      DD_URL: simulator.url,
-      DD_APP_KEY: 'chaos-app-key-of-nobody',
+    const own = new Edits(path.join(folder, `registry-${name}`), how, drawOfPart(), number, backend.dialect);
+    const env = (life: string) => ({
+      ...backend.gateEnv(life),
       CUJ_GATE_REGISTRY: own.path,
-      CUJ_GATE_CACHE_TTL: '500ms',
       // Full within seconds, so that what it holds does not grow for long.
       CUJ_GATE_CACHE_SIZE: '20',
       CUJ_GATE_DRAIN_DELAY: `${drainDelayMs}ms`,
@@ -104,7 +106,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
         : redis === undefined
           ? {}
           : { CUJ_GATE_HISTORY: 'redis', CUJ_GATE_HISTORY_MAX_MIB: '1' }),
-    };
+    });
     const cwd = path.dirname(file);
     const probed = name === 'steady';
     const gate = new GateProcess({
@@ -127,26 +129,20 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   let endMs = Number.POSITIVE_INFINITY;
   const inspector = new Inspector(
     {
-      store: simulator.store,
-      world,
+      evidence: backend.evidence,
       variantOf: (owner) => [...edits.values()].map(({ variants }) => variants.get(owner)).find(Boolean),
-      halvedNear: (startedMs, endedMs) => gun.halvedNear(startedMs, endedMs),
-      coarseNear: (startedMs, endedMs) => gun.coarseNear(startedMs, endedMs),
-      lostNear: (version, startedMs, endedMs) => gun.lostNear(version, startedMs, endedMs),
-      endsNear: (startedMs, endedMs) => [
-        ...gun.endsNear(startedMs, endedMs),
-        ...lateData.endsNear(startedMs, endedMs),
-      ],
-      pastEndsNear: (startedMs, endedMs) => lateData.pastEndsNear(startedMs, endedMs),
+      endpointOf: backend.dialect.endpointOf,
     },
     edits,
     {
       // Requests after the run have no phase.
       isCalm: (startedMs, endedMs) =>
-        endedMs < endMs && isSettledCalm(startedMs - beganMs, endedMs - beganMs),
+        endedMs < endMs &&
+        isSettledCalm(startedMs - beganMs, endedMs - beganMs) &&
+        backend.isUp(startedMs, endedMs),
       isLate: (startedMs, endedMs) =>
         endedMs < endMs && isSettledLate(startedMs - beganMs, endedMs - beganMs),
-      isDated: (startedMs, endedMs) => !gun.datesWrongNear(startedMs, endedMs),
+      isDated: (startedMs, endedMs) => backend.isDated(startedMs, endedMs),
     },
   );
   for (const gate of [steady, mortal]) {
@@ -155,7 +151,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       throw new Error(`${gate.name} ended with ${started}: ${gate.complaints.join('\n')}`);
   }
 
-  const rateLimitWatch = new RateLimitWatch(simulator.calls, [steady, mortal]);
+  const rateLimitWatch = new RateLimitWatch(backend, [steady, mortal]);
   cleanups.push(() => rateLimitWatch.stop());
   const callers = new Callers(drawOfPart(), (answered) => inspector.inspect(answered));
   const heaps: HeapAfterCollection[] = [];
@@ -166,6 +162,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     if (heap !== undefined) heaps.push(heap);
   };
   await collect();
+  await backend.settle();
   beganMs = Date.now();
   endMs = beganMs + seconds * 1000;
   const over = () => Date.now() >= endMs;
@@ -180,7 +177,6 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
       await sleep(Math.min(pauseMs * (0.5 + draw()), Math.max(0, endMs - Date.now())));
     }
   };
-  const drawFault = drawOfPart();
   const drawEdit = drawOfPart();
   const drawDeath = drawOfPart();
   const drawRedis = drawOfPart();
@@ -232,13 +228,13 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
 
   /** Requests are pending when the signal arrives; all requests until the end of the drain are answered. */
   async function terminate(): Promise<void> {
-    const slow = simulator.faults.push({ kind: 'slow', delayMs: 900, path: '/query', times: 6 });
+    const endSlow = backend.slowDown();
     for (let i = 0; i < 8; i += 1) void callers.ask(mortal, question(drawDeath, Date.now()));
     await sleep(30);
     const signalledMs = Date.now();
     inspector.excuses.set(mortal, { sinceMs: signalledMs + drainDelayMs, why: 'drained' });
     const code = await mortal.kill('SIGTERM');
-    slow();
+    endSlow();
     const tookMs = Date.now() - signalledMs;
     inspector.note(
       'SIGTERM ends with 0, in time',
@@ -247,18 +243,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   }
 
   const chaos = [
-    loop(450, drawFault, () => {
-      if (isCalm(Date.now() - beganMs)) gun.unload();
-      else gun.fire(Date.now());
-    }),
-    loop(
-      500,
-      () => 0.5,
-      () => {
-        const forMs = lateForMs(Date.now() - beganMs);
-        if (forMs !== undefined && !lateData.isStopped(Date.now())) lateData.stop(Date.now(), forMs);
-      },
-    ),
+    ...backend.troubles.map(({ pauseMs, draw, act }) => loop(pauseMs, draw, () => act(Date.now() - beganMs))),
     loop(5_000, drawEdit, () => {
       const gate = drawEdit() < 0.6 || away ? steady : mortal;
       const own = edits.get(gate) as Edits;
@@ -317,7 +302,7 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   while (callers.waiting > 0 && Date.now() - waitedMs < 12_000) await sleep(50);
   await callers.close();
   deaf.leave();
-  simulator.faults.clear();
+  backend.calmDown();
   // Keep-alive connections of the load are gone by now on this side; the gate sees it at once.
   await sleep(1_500);
   const last = await readMetrics(steady.url);
@@ -325,15 +310,14 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
   // A shorter run ends before the first comparison.
   if (seconds >= 60) checkMemory(inspector, heaps, readings);
   checkLeftovers(inspector, readings, last, callers.waiting);
-  rateLimitWatch.check(inspector, gun);
-  const kept = history.check(inspector);
+  rateLimitWatch.check(inspector);
   for (const gate of [steady, mortal]) {
     inspector.note('no gate ends unexpectedly', ...gate.deaths);
     inspector.note('no unexpected message is logged', ...gate.complaints);
   }
   // A short run has no time for all of them.
   if (seconds >= 30) {
-    const unstruck = faultKinds.filter((kind) => !gun.struck.has(kind));
+    const unstruck = backend.faultKinds.filter((kind) => !backend.struck.has(kind));
     inspector.note('every fault applied to a call', ...(unstruck.length === 0 ? [] : [unstruck.join()]));
   }
   for (const gate of [steady, mortal]) {
@@ -344,13 +328,16 @@ async function run(folder: string, cleanups: (() => unknown)[]): Promise<number>
     );
   }
 
+  // Before, the gate still removes what is too much.
+  const kept = history.check(inspector);
+
   say(
     `\nanswers ${inspector.answers}, slowest ${inspector.slowestMs} ms, connections refused while a gate was away ${inspector.refusedConnections}`,
   );
   for (const [label, times] of inspector.answersByReason()) say(`  ${String(times).padStart(7)}  ${label}`);
-  say(`\nfaults of Datadog, over ${simulator.calls.length} calls`);
-  say(`  ${[...gun.struck].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
-  say(`  data late for everybody ${lateData.times} times`);
+  say(`\nfaults of ${backend.title}, over ${backend.calls.length} calls`);
+  say(`  ${[...backend.struck].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
+  for (const line of backend.report()) say(`  ${line}`);
   const all = [...edits.values()].map(({ counts }) => counts);
   const total = (of: 'good' | 'bad' | 'unreadable') => all.reduce((sum, counts) => sum + counts[of], 0);
   say(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SLOT_MS } from '../../src/demo/datadog/points.ts';
 import { EventStore } from '../../src/demo/datadog/store.ts';
-import { Truth } from './truth.ts';
+import { Truth } from './datadog/truth.ts';
 import { journeys, plantTraffic, type Route, routes } from './world.ts';
 
 const minuteMs = 60_000;
@@ -35,6 +35,10 @@ describe.each([10, 60, 600, 3600, 5000])('the small canary of a run of %i s', (s
 
 function planted(seconds: number, fromMs: number): { truth: Truth; canaryBeganMs: number } {
   const store = new EventStore({ now: () => fromMs });
-  const { canaryBeganMs } = plantTraffic(store, fromMs, seconds);
+  const { canaryBeganMs } = plantTraffic(
+    store,
+    { startMs: fromMs, seconds, historyMs: 180 * minuteMs },
+    ({ resource }) => resource,
+  );
   return { truth: new Truth(store), canaryBeganMs };
 }

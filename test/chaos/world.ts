@@ -1,5 +1,5 @@
 import { SLOT_MS } from '../../src/demo/datadog/points.ts';
-import type { EventStore } from '../../src/demo/datadog/store.ts';
+import type { RequestSink } from '../../src/demo/datadog/store.ts';
 
 /** The facts of a chaos run: the app, its versions, and how each version behaves. */
 
@@ -7,6 +7,7 @@ export interface Route {
   readonly service: string;
   readonly operation: string;
   readonly route: string;
+  /** As Datadog normalises it. */
   readonly resource: string;
 }
 
@@ -79,42 +80,64 @@ export const versions: readonly Version[] = [
 
 /** How long before the run the canaries began. */
 const canaryAgeMs = 31 * 60_000;
-const historyMs = 3 * 60 * 60_000;
+
+/** Slow requests have a status of their own, for sinks that do not keep durations. */
+export const slowStatus = 202;
+/** Of the slow version. The rest is fast, so that its histograms have a bucket of fast ones. */
+const slowShare = 0.9;
 
 export interface World {
   /** Epoch ms of the minute in which every canary began. */
   readonly canaryBeganMs: number;
 }
 
+export interface Span {
+  /** When the run starts, epoch ms. */
+  readonly startMs: number;
+  /** Of the run. */
+  readonly seconds: number;
+  /** Stable's traffic before the run. */
+  readonly historyMs: number;
+}
+
 /**
- * Plants the traffic of the last three hours and of the run itself. Every slot has counts of its own, so that a window
- * that is one minute off is detected.
+ * Plants the traffic of some hours before the run and of the run itself. Every slot has counts of its own, so that a window
+ * that is one minute off is detected. `resourceOf`: the name of a route in the sink.
  */
-export function plantTraffic(store: EventStore, startMs: number, seconds: number): World {
+export function plantTraffic(
+  sink: RequestSink,
+  { startMs, seconds, historyMs }: Span,
+  resourceOf: (route: Route) => string,
+): World {
   const smallEvery = slotsPerSmallRequest(seconds);
   const canaryBeganMs = Math.floor((startMs - canaryAgeMs) / 60_000) * 60_000;
   const endMs = startMs + (seconds + 600) * 1000;
   for (const version of versions) {
     const from = version.nature === 'stable' ? startMs - historyMs : canaryBeganMs;
     const firstSlot = Math.ceil(from / SLOT_MS);
-    for (const [at, { service, operation, route: resource }] of routes.entries()) {
+    for (const [at, route] of routes.entries()) {
+      const { service, operation } = route;
       const stream = (statusCode: number) =>
-        store.requests({
+        sink.requests({
           operation,
           env: 'production',
           service,
           version: version.name,
-          resource,
+          resource: resourceOf(route),
           statusCode,
         });
       for (let slot = firstSlot; slot * SLOT_MS < endMs; slot += 1) {
         const wave = (slot * 7 + at * 3) % 11;
         const total = totalOf(version, wave, slot - firstSlot, smallEvery);
         const bad = badOf(version, total, slot, slot === firstSlot + 40 && at === 0);
-        const seconds = version.nature === 'slow' ? 1.2 : 0.05;
+        const slow = version.nature === 'slow' ? Math.ceil((total - bad) * slowShare) : 0;
         const epochMs = slot * SLOT_MS;
-        stream(200).record({ at: epochMs, count: total - bad, durations: [[seconds, total - bad]] });
-        if (bad > 0) stream(500).record({ at: epochMs, count: bad, durations: [[0.02, bad]] });
+        const record = (statusCode: number, count: number, seconds: number) => {
+          if (count > 0) stream(statusCode).record({ at: epochMs, count, durations: [[seconds, count]] });
+        };
+        record(200, total - bad - slow, 0.05);
+        record(slowStatus, slow, 1.2);
+        record(500, bad, 0.02);
       }
     }
   }

@@ -1,6 +1,7 @@
-import { SLOT_MS } from '../../src/demo/datadog/points.ts';
-import type { EventStore } from '../../src/demo/datadog/store.ts';
-import { afterglowMs, type Draw, pastGlowMs } from './faults.ts';
+import { SLOT_MS } from '../../../src/demo/datadog/points.ts';
+import type { EventStore } from '../../../src/demo/datadog/store.ts';
+import type { Draw } from '../draw.ts';
+import { afterglowMs, settledGlowMs } from '../phases.ts';
 
 interface Delay {
   readonly fromMs: number;
@@ -62,6 +63,6 @@ export class LateData {
 
   /** The same of the call about its past, if that is kept. */
   pastEndsNear(startedMs: number, endedMs: number): number[] {
-    return this.endsNear(startedMs, endedMs, pastGlowMs);
+    return this.endsNear(startedMs, endedMs, settledGlowMs);
   }
 }

@@ -1,24 +1,13 @@
-import type { Fault, FaultedCall } from '../../src/demo/datadog/faults.ts';
-import type { Simulator } from '../../src/demo/datadog/simulator.ts';
+import type { Fault, FaultedCall } from '../../../src/demo/datadog/faults.ts';
+import type { Simulator } from '../../../src/demo/datadog/simulator.ts';
+import { type Draw, pick } from '../draw.ts';
+import { FaultGun, type FaultMakers } from '../fault-gun.ts';
+import { afterglowMs, settledGlowMs } from '../phases.ts';
 
 const minuteMs = 60_000;
 
-/** Draws in [0, 1). */
-export type Draw = () => number;
-
-export function pick<T>(draw: Draw, values: readonly T[]): T {
-  return values[Math.floor(draw() * values.length)] as T;
-}
-
-export function shuffled<T>(draw: Draw, values: readonly T[]): T[] {
-  const rest = [...values];
-  const out: T[] = [];
-  while (rest.length > 0) out.push(...rest.splice(Math.floor(draw() * rest.length), 1));
-  return out;
-}
-
 /** Every fault of the simulator: a missing kind is a compile error. */
-const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
+const makers: FaultMakers<Fault> = {
   rate_limited: (draw) => ({
     kind: 'rate_limited',
     limits: { resetSeconds: 1 + Math.floor(draw() * 2) },
@@ -79,27 +68,12 @@ const makers: { readonly [K in Fault['kind']]: (draw: Draw) => Fault } = {
   }),
 };
 
-export const faultKinds = Object.keys(makers) as readonly Fault['kind'][];
-
 /** More frequent than others, since there are many series to lose. */
-const often: readonly Fault['kind'][] = ['missing_series'];
+const often: readonly Fault['kind'][] = ['missing_series', 'missing_series'];
 
-/** How long a fault waits for a call to apply to, in ms. */
-const longestWaitMs = 4_000;
-
-interface Loaded {
-  readonly fault: Fault;
-  readonly untilMs: number;
-  left: number;
-}
-
-/** Fires faults one after the other; each kind at least once before any of them repeats. */
-export class FaultGun {
-  readonly #draw: Draw;
-  #magazine: Fault['kind'][] = [];
-  #loaded: Loaded[] = [];
-  /** How many calls each kind applied to. */
-  readonly struck = new Map<Fault['kind'], number>();
+/** The faults of the simulator's answers, and which calls they applied to. */
+export class DatadogFaults {
+  readonly gun: FaultGun<Fault>;
   /** Calls whose answer was late, or was changed in its status or cut off. */
   readonly #muddled = new WeakSet<FaultedCall>();
   /** Calls whose newest minute was halved, in order. */
@@ -114,41 +88,25 @@ export class FaultGun {
   readonly #ended: { readonly call: FaultedCall; readonly endMs: number }[] = [];
 
   constructor(simulator: Simulator, draw: Draw) {
-    this.#draw = draw;
+    this.gun = new FaultGun(makers, draw, often);
     simulator.setFault((call) => this.#strike(call));
-  }
-
-  fire(nowMs: number): void {
-    if (this.#magazine.length === 0)
-      this.#magazine = shuffled(this.#draw, [...faultKinds, ...often, ...often]);
-    const kind = this.#magazine.pop() as Fault['kind'];
-    const fault = makers[kind](this.#draw);
-    const left = 1 + Math.floor(this.#draw() * 4);
-    this.#loaded.push({ fault, left, untilMs: nowMs + longestWaitMs });
-  }
-
-  /** Drops the pending faults: no call is affected until another fault is fired. */
-  unload(): void {
-    this.#loaded = [];
   }
 
   #strike(call: FaultedCall): Fault[] {
     if (!call.path.includes('/query')) return [];
-    this.#loaded = this.#loaded.filter(({ left, untilMs }) => left > 0 && call.at < untilMs);
-    const striking = this.#loaded.filter(({ fault }) => appliesTo(fault, call));
-    return striking.map((loaded) => {
-      const { fault } = loaded;
-      loaded.left -= 1;
-      this.struck.set(fault.kind, (this.struck.get(fault.kind) ?? 0) + 1);
-      if (muddling.has(fault.kind)) this.#muddled.add(call);
-      if (fault.kind === 'newest_minute_halved') this.#halved.push(call);
-      if (fault.kind === 'coarse_points' && fault.everyMs <= minuteMs) this.#coarse.push(call);
-      if (fault.kind === 'missing_series' && fault.points !== 'all') this.#losing.push(call);
-      if (fault.kind === 'date_shifted' || fault.kind === 'date_replaced') this.#misdatedAt.push(call.at);
-      if (fault.kind === 'newest_minutes_missing')
-        this.#ended.push({ call, endMs: toMsOf(call) - fault.minutes * minuteMs });
-      return fault;
-    });
+    const striking = this.gun.strike(call.at, (fault) => appliesTo(fault, call));
+    for (const fault of striking) this.#record(fault, call);
+    return striking;
+  }
+
+  #record(fault: Fault, call: FaultedCall): void {
+    if (muddling.has(fault.kind)) this.#muddled.add(call);
+    if (fault.kind === 'newest_minute_halved') this.#halved.push(call);
+    if (fault.kind === 'coarse_points' && fault.everyMs <= minuteMs) this.#coarse.push(call);
+    if (fault.kind === 'missing_series' && fault.points !== 'all') this.#losing.push(call);
+    if (fault.kind === 'date_shifted' || fault.kind === 'date_replaced') this.#misdatedAt.push(call.at);
+    if (fault.kind === 'newest_minutes_missing')
+      this.#ended.push({ call, endMs: toMsOf(call) - fault.minutes * minuteMs });
   }
 
   /** Whether the answer to this call was late, or was changed in its status or cut off. */
@@ -194,10 +152,10 @@ function near<T>(
   startedMs: number,
   endedMs: number,
 ): T[] {
-  const first = all.findLastIndex((one) => callOf(one).at < startedMs - pastGlowMs) + 1;
+  const first = all.findLastIndex((one) => callOf(one).at < startedMs - settledGlowMs) + 1;
   return all.slice(first).filter((one) => {
     const call = callOf(one);
-    return call.at <= endedMs && call.at >= startedMs - (isPast(call) ? pastGlowMs : afterglowMs);
+    return call.at <= endedMs && call.at >= startedMs - (isPast(call) ? settledGlowMs : afterglowMs);
   });
 }
 
@@ -228,12 +186,3 @@ function isPast(call: FaultedCall): boolean {
 }
 
 const muddling: ReadonlySet<Fault['kind']> = new Set(['hang', 'slow', 'reset_mid_body', 'status']);
-
-/**
- * How long after a call an answer may be based on it: a request waits for a call at most until its deadline, and the cache
- * keeps the result for its TTL.
- */
-export const afterglowMs = 9_500;
-
-/** The same for a call about the past: its result is kept for six minutes. */
-export const pastGlowMs = 6 * minuteMs + afterglowMs;

@@ -1,19 +1,7 @@
-import { SLOT_MS } from '../../src/demo/datadog/points.ts';
-import type { EventStore } from '../../src/demo/datadog/store.ts';
-import type { Route } from './world.ts';
-
-/** Requests in the event store, including those that are not visible yet. */
-export interface Counted {
-  readonly total: number;
-  readonly bad: number;
-  readonly slow: number;
-}
-
-/** A version, or all others. */
-export interface Side {
-  readonly version: string;
-  readonly others?: true;
-}
+import { SLOT_MS } from '../../../src/demo/datadog/points.ts';
+import type { EventStore } from '../../../src/demo/datadog/store.ts';
+import type { Counted, Side } from '../evidence.ts';
+import type { Route } from '../world.ts';
 
 const slowSeconds = 0.3;
 
