@@ -52,11 +52,17 @@ export interface Evidence {
   readonly maxWindowMs: number;
   /** The possible windows of a request. Its data may have come to a new end before the answer. */
   windows(asked: Asked): Window[];
+  /** In a window of so long, in ms, the nature of every canary is visible. */
+  tellingMs(window: Window): number;
+  /** Why there can be no verdict on a version and some routes in this window; undefined where there can. */
+  unseen(version: string, routes: readonly Route[], window: Window): string | undefined;
   /** Whether an answer may show so many. */
   mayShow(shown: number, question: CountQuestion): boolean;
 }
 
 const minuteMs = 60_000;
+/** Of all traffic. */
+export const usualTellingMs = 4 * minuteMs;
 /** While all is well, data ends at a multiple of this. */
 const calmStepMs = 30_000;
 /** Of an answer's two calls, that about the past ends at a multiple of 5 minutes, and at least so long before the other one. */

@@ -123,7 +123,7 @@ export class Inspector {
     if (this.#phases.isCalm(startedMs, endedMs))
       this.note(
         'once all faults are over, every verdict is measured',
-        ...(outcomes.some(({ reason }) => blind.test(reason)) ? [`${where}: ${label}`] : []),
+        ...(outcomes.some(({ reason }) => blind.test(reason)) ? [`${where}: ${label}: ${body.summary}`] : []),
       );
     if (this.#phases.isLate(startedMs, endedMs))
       this.note(

@@ -15,10 +15,6 @@ import {
  * shares no code with the gate: no queries, no windows, no rules.
  */
 
-const minuteMs = 60_000;
-/** Minutes of traffic after which the nature of every canary is visible. */
-const tellingMinutes = 4;
-
 // biome-ignore lint/suspicious/noExplicitAny: answers are judged member by member
 type Body = any;
 type Say = (text: string) => void;
@@ -125,9 +121,10 @@ export class Oracle {
       asked.version === unknownVersion
         ? 'unknown'
         : (versions.find(({ name }) => name === asked.version) as Version).nature;
-    const telling = this.#known.evidence
+    const { evidence } = this.#known;
+    const telling = evidence
       .windows(asked)
-      .every(({ fromMs, toMs }) => toMs - fromMs >= tellingMinutes * minuteMs);
+      .every((window) => window.toMs - window.fromMs >= evidence.tellingMs(window));
     const compared = journey.rule === 'baseline';
     const passes = compared ? 'pass not_worse_than_stable' : 'pass within_slo';
     const fails = compared ? 'fail worse_than_stable' : 'fail slo_violated';
@@ -165,6 +162,14 @@ export class Oracle {
         return;
       }
     }
+    const unseen = windows.map((window) =>
+      this.#known.evidence.unseen(
+        asked.version,
+        routesOf(journey, asked.kind === 'service' ? asked.name : undefined),
+        window,
+      ),
+    );
+    if (unseen.every((why) => why !== undefined)) say(`${about}${spanText(part)}: although ${unseen[0]}`);
     const endpoints = this.#endpointsOf(journey, asked.kind === 'service' ? asked.name : undefined);
     const own = endpoints.flatMap((endpoint) => endpoint.routes);
     const slis = part.slis.map(({ sli }: Body) => sli).sort();

@@ -1,6 +1,6 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { PodSeries, ScrapedPods } from './scraped-pods.ts';
+import type { PodSeries, ScrapedPod, ScrapedPods } from './scraped-pods.ts';
 
 /** Where Prometheus finds the pods and scrapes each of them. */
 export interface Exporter {
@@ -9,12 +9,19 @@ export interface Exporter {
   stop(): Promise<void>;
 }
 
+/** Called when a pod is scraped. It answers once the promise resolves, with its counters as they are then, or not if it cannot be reached. */
+export type OnScrape = (pod: ScrapedPod, response: ServerResponse) => Promise<void> | void;
+
 /** Serves pods on 127.0.0.1: the targets that are there now, and at a path of each its counters as they are now. */
-export async function startExporter(podsOf: () => ScrapedPods, now: () => number): Promise<Exporter> {
+export async function startExporter(
+  podsOf: () => ScrapedPods,
+  now: () => number,
+  onScrape?: OnScrape,
+): Promise<Exporter> {
   let host = '';
   const isThere = ({ bornMs, diedMs }: { bornMs: number; diedMs: number }) =>
     bornMs <= now() && now() < diedMs;
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://exporter');
     const pods = podsOf();
     const present = pods.pods.filter(isThere);
@@ -29,6 +36,7 @@ export async function startExporter(podsOf: () => ScrapedPods, now: () => number
     }
     const name = decodeURIComponent(/^\/pods\/([^/]+)\/metrics$/.exec(url.pathname)?.[1] ?? '');
     const pod = present.find((one) => one.name === name);
+    if (pod !== undefined) await onScrape?.(pod, response);
     // A pod that is gone, or whose network is, answers nothing.
     if (pod?.isReachable !== true) return response.socket?.resetAndDestroy();
     response.setHeader('Content-Type', 'text/plain; version=0.0.4');

@@ -8,6 +8,7 @@ import {
   givenBeginOf,
   pastEndOf,
   unique,
+  usualTellingMs,
   type Window,
 } from '../evidence.ts';
 import { routes } from '../world.ts';
@@ -46,6 +47,8 @@ export interface SimulatedFacts {
 /** Counts in the event store, and what single calls of the simulator may have lacked of them. */
 export class DatadogEvidence implements Evidence {
   readonly maxWindowMs = 120 * minuteMs;
+  readonly tellingMs = () => usualTellingMs;
+  readonly unseen = () => undefined;
   readonly #known: SimulatedFacts;
   readonly #truth: Truth;
 
