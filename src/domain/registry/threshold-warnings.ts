@@ -15,8 +15,10 @@ export function warnOfThresholdsInsideBuckets(
 ): void {
   for (const { file, document, broken } of inputs) {
     for (const [index, written] of (document.cujs ?? []).entries()) {
+      // What failed the schema may have any shape.
+      if (broken?.cujs.has(index) === true) continue;
       const cuj = cujs.get(written.name);
-      if (cuj === undefined || broken?.cujs.has(index) === true || !isTimed(cuj)) continue;
+      if (cuj === undefined || !isTimed(cuj)) continue;
       const reporter = new Reporter(warn, file, ['cujs', index]);
       for (const { path, value, service } of thresholdPlaces(written as CujDocument)) {
         // Of these, another warning says that they are seconds.
