@@ -5,8 +5,11 @@ import { resolveRegistry } from '../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../src/domain/registry/schema.ts';
 import { dialectOptions } from '../../src/sources/dialects/dialect-options.ts';
 
-const page = readFileSync(new URL('../../docs/prometheus.md', import.meta.url), 'utf8');
-const blocks = [...page.matchAll(/^( *)```yaml\n([\s\S]*?)^ *```$/gm)]
+const pages = ['prometheus', 'prometheus-reference', 'mixed-backends'];
+const text = pages
+  .map((page) => readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8'))
+  .join('\n');
+const blocks = [...text.matchAll(/^( *)```yaml\n([\s\S]*?)^ *```$/gm)]
   .map(([, , yaml]) => parse(yaml as string) as RegistryDocument)
   .filter(({ sources }) => sources !== undefined);
 

@@ -1,6 +1,6 @@
 /**
  * `npm run simulate:scrapes [-- --runs 200]`: how soon a release that fails is aborted over Prometheus, and how often a blip aborts one,
- * by the time between two scrapes. The table is that of docs/prometheus.md.
+ * by the time between two scrapes. The table is that of docs/prometheus-reference.md.
  */
 import { parseArgs } from 'node:util';
 import { type Fault, type Scrapes, timeToFail } from './release.ts';

@@ -209,7 +209,7 @@ export class PrometheusConnection {
         throw new SourceError(
           'source_malformed',
           `Prometheus' answer is longer than ${this.#maxAnswerBytes} bytes.`,
-          'The samples of all pods, endpoints and statuses are read: shorten maxWindow, or drop labels that nobody needs (docs/prometheus.md).',
+          'The samples of all pods, endpoints and statuses are read: shorten maxWindow, or drop labels that nobody needs (docs/prometheus-reference.md).',
           { lasting: true },
         );
       }

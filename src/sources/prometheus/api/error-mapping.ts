@@ -6,7 +6,7 @@ const maxQuotedLength = 200;
 /** A page of a proxy may be megabytes; its first words are enough. */
 const maxPageLength = 10_000;
 const tooMuchHint =
-  'The samples of all pods, endpoints and statuses are read: shorten maxWindow, drop labels that nobody needs, or raise the limit of the backend. docs/prometheus.md says how many a question takes.';
+  'The samples of all pods, endpoints and statuses are read: shorten maxWindow, drop labels that nobody needs, or raise the limit of the backend. docs/prometheus-reference.md says how many a question takes.';
 
 /** Where samples are missing because Thanos Query does not reach one of its stores. */
 export const storeHint =

@@ -7,6 +7,6 @@ export function refuseUnmeasurable({ template, services }: QueryBatch): void {
   throw new SourceError(
     'source_rejected',
     `Prometheus has no trace metrics, by which ${services[0]?.service.name} is to be measured.`,
-    'Define a source, such as total: preset:istio, and name it in the service: docs/prometheus.md.',
+    'Define a source, such as total: preset:istio, and name it in the service: docs/prometheus-reference.md.',
   );
 }

@@ -40,7 +40,7 @@ export const prometheusDialect: SourceDialect = {
   maxEndpointListLength: 20_000,
   // A question reads the samples of its own services alone, and samples that one service lacks stand in no other's way.
   maxBatchServices: 1,
-  addDurations: `Add the histogram of durations to the source, such as duration: ${durationExample} (docs/prometheus.md).`,
+  addDurations: `Add the histogram of durations to the source, such as duration: ${durationExample} (docs/prometheus-reference.md).`,
   // Prometheus keeps 15 days by default; Thanos, Mimir and VictoriaMetrics mostly keep more. What is gone is no data.
   retentionMs: 400 * dayMs,
   otherProducts: ['thanos', 'mimir', 'cortex', 'victoriametrics'],
@@ -61,7 +61,7 @@ export const prometheusDialect: SourceDialect = {
             field: 'operation',
             rule: 'no-trace-metrics',
             message: `Prometheus has no trace metrics: the operation "${operation}" cannot be measured, and every verdict is inconclusive (source_rejected)`,
-            fix: 'Define a source, such as total: preset:istio, and name it in the service in place of operation: see docs/prometheus.md.',
+            fix: 'Define a source, such as total: preset:istio, and name it in the service in place of operation: see docs/prometheus-reference.md.',
             actual: likelyReplacement,
           },
         ],
