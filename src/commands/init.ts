@@ -7,7 +7,7 @@ import type { SourceDialect } from '../domain/registry/source-dialect.ts';
 import { type OpenApiRoutes, readOpenApi } from '../init/openapi.ts';
 import { proposeRegistry } from '../init/proposal.ts';
 import { routeOfResource } from '../init/routes.ts';
-import { readBackend, SettingsError } from '../settings/settings.ts';
+import { readBackend, SettingsError, unchosenBackend } from '../settings/settings.ts';
 import { datadogDialect } from '../sources/datadog/query/dialect.ts';
 import type { BackendName } from '../sources/dialects/dialects.ts';
 import { prometheusDialect } from '../sources/prometheus/query/dialect.ts';
@@ -120,7 +120,14 @@ async function proposal(options: Options, io: Io): Promise<string> {
   const isPrometheus = backend === 'prometheus';
   if (isPrometheus && openapi === undefined) return await fromPrometheus(options, io);
   const { service } = options;
-  if (service === undefined) throw new Misuse("required option '--service <name>' not specified");
+  if (service === undefined) {
+    const unchosen = unchosenBackend(io.env);
+    throw new Misuse(
+      unchosen === undefined
+        ? "required option '--service <name>' not specified"
+        : `${unchosen}, give --service.`,
+    );
+  }
   const named = { ...options, service };
   if (openapi === undefined) return await fromDatadog(named, io);
   const description = await readDescription(openapi, isPrometheus ? prometheusDialect : datadogDialect);

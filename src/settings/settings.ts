@@ -381,6 +381,22 @@ export function readBackend(env: Readonly<Record<string, string | undefined>>): 
   throw new SettingsError([`CUJ_GATE_BACKEND=${text} ${read.wrong}.`]);
 }
 
+/** That the environment has the address or a key of another backend than the default, and chooses none: most often it was not exported here. */
+export function unchosenBackend(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  if (given(env.CUJ_GATE_BACKEND) !== undefined) return undefined;
+  const settingsOf = (name: BackendName) =>
+    Object.entries<Setting>(backends[name].settingRows)
+      .filter(([, { required }]) => required === true)
+      .map(([key]) => [key, `${key}_FILE`].find((one) => given(env[one]) !== undefined))
+      .filter((key) => key !== undefined);
+  if (settingsOf(defaultBackend).length > 0) return undefined;
+  const other = backendNames.find((name) => settingsOf(name).length > 0);
+  return (
+    other &&
+    `${settingsOf(other)[0]} is set and CUJ_GATE_BACKEND is not: export CUJ_GATE_BACKEND=${other}. For ${defaultBackend}, the default`
+  );
+}
+
 /**
  * Reads the settings. Throws SettingsError with all problems. An empty variable counts as not set, but empty variables of
  * authentication and TLS are refused.
@@ -464,10 +480,13 @@ export function readSettings(
   }
 
   backend = get('CUJ_GATE_BACKEND');
+  const before = problems.length;
   const values = backendNames.map((name) => {
     const keys = Object.keys(backends[name].settingRows) as BackendSettingName[];
     return [name, Object.fromEntries(keys.map((key) => [key, readValue(key)]))] as const;
   });
+  const unchosen = unchosenBackend(env);
+  if (unchosen !== undefined && problems.length > before) problems.splice(before, 0, `${unchosen}:`);
   const redisUrl = get('CUJ_GATE_REDIS_URL');
   const own = Object.fromEntries(
     values.map(([name, given]) => {

@@ -132,6 +132,14 @@ describe('cuj-gate init from OpenAPI', () => {
     expect(simulator.calls).toEqual([]);
   });
 
+  it('says that the backend is not chosen, where only the address of Prometheus is set', async () => {
+    const { io, stderr } = capture({ env: { CUJ_GATE_PROMETHEUS_URL: 'http://localhost:9090' } });
+    expect(await run(['init'], io)).toBe(2);
+    expect(stderr()).toBe(
+      'cuj-gate init: CUJ_GATE_PROMETHEUS_URL is set and CUJ_GATE_BACKEND is not: export CUJ_GATE_BACKEND=prometheus. For datadog, the default, give --service.\n',
+    );
+  });
+
   it('says what is wrong with a file', async () => {
     const path = join(folder, 'openapi.yaml');
     await writeFile(path, 'swagger: "2.0"\n');

@@ -476,6 +476,19 @@ describe('readSettings', () => {
     ]);
   });
 
+  it('says that another backend is set and not chosen, where nothing of the default one is set', () => {
+    const url = { CUJ_GATE_PROMETHEUS_URL: 'http://prometheus:9090', CUJ_GATE_REGISTRY: '/cujs.yaml' };
+    const required = { required: requiredToServe };
+    expect(problemsOf(url, required)).toEqual([
+      'CUJ_GATE_PROMETHEUS_URL is set and CUJ_GATE_BACKEND is not: export CUJ_GATE_BACKEND=prometheus. For datadog, the default:',
+      expect.stringContaining('DD_API_KEY'),
+      expect.stringContaining('DD_APP_KEY'),
+    ]);
+    expect(problemsOf({ ...url, CUJ_GATE_BACKEND: 'datadog' }, required)).toHaveLength(2);
+    expect(problemsOf({ ...url, DD_API_KEY: keys.DD_API_KEY }, required)).toHaveLength(1);
+    expect(problemsOf({ ...url, ...keys }, required)).toEqual([]);
+  });
+
   it('lets pass what Kubernetes adds beside a Service called cuj-gate', () => {
     expect(
       problemsOf({
