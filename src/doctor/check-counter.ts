@@ -1,6 +1,8 @@
 import { durationText } from '../domain/duration.ts';
-import type { CounterFacts, Shares } from '../domain/ports/backend-facts.ts';
+import type { CounterFacts, Shares, UnmatchedMatcher } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import { nearestFirst, nearestLabel } from '../sources/prometheus/query/near-labels.ts';
+import { presetCounters, presetsThere } from '../sources/prometheus/query/preset-counters.ts';
 import { badMatchers, counterSourceOf } from '../sources/prometheus/query/source-template.ts';
 import { statusLabelsOf } from '../sources/prometheus/query/status-labels.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
@@ -25,7 +27,8 @@ export function checkCounter(registry: Registry, service: Service, counter: Coun
   ];
 }
 
-function noSeries(service: Service, { metric, serviceLabel, serviceValues }: CounterFacts): DoctorFinding {
+function noSeries(service: Service, counter: CounterFacts): DoctorFinding {
+  const { metric, serviceLabel, absent } = counter;
   const finding = (check: string, message: string, fix: string): DoctorFinding => ({
     severity: 'error',
     check,
@@ -34,29 +37,84 @@ function noSeries(service: Service, { metric, serviceLabel, serviceValues }: Cou
     verdict: 'Inconclusive (no_data), always: there is nothing to judge.',
     fix,
   });
-  if (serviceValues.size === 0) {
-    return finding(
-      'metric-missing',
-      `there is no series ${metric} with the label ${serviceLabel}`,
-      'Check the name of the counter in the source, and that its processes are scraped.',
-    );
-  }
-  const names = [...serviceValues.keys()];
-  const nearest = nearestNames(service.name, names);
-  if (names.some((name) => name === service.name)) {
+  const value = absent?.serviceValue ?? service.name;
+  const values = [...counter.serviceValues.keys()];
+  if (values.includes(value)) {
+    const [first] = absent?.unmatched ?? [];
     return finding(
       'service-without-series',
-      `${metric} has series with ${serviceLabel}="${service.name}", but none with all other matchers of the source "${service.source}"`,
-      'Remove matchers of total one after the other in a query of your own, until there are series.',
+      `${metric} has series with ${serviceLabel}="${value}", but ${first === undefined ? `none with all other matchers of the source "${service.source}"` : `none with ${first.text} of the source "${service.source}"`}`,
+      first === undefined
+        ? 'Each matcher of total has series by itself, and together they have none. Remove those that exclude each other.'
+        : unmatchedFix(first, absent?.labelNames ?? []),
     );
   }
+  if (values.length > 0)
+    return finding('service-without-series', ...otherServices(service, counter, value, values));
+  if (absent?.labelNames === undefined) {
+    const presets = presetsThere(absent?.counters ?? new Set());
+    return finding(
+      'metric-missing',
+      `there is no series ${metric}`,
+      `Check the name of the counter in the source, and that its processes are scraped.${presets === '' ? '' : ` ${presets}`}`,
+    );
+  }
+  const near = didYouMean(serviceLabel, absent.labelNames);
   return finding(
     'service-without-series',
-    `${metric} has no series of ${service.name}; ${serviceLabel} is ${listed(nearest.length === 0 ? names : nearest)}`,
-    nearest.length === 0
-      ? `Name the service as the label ${serviceLabel} has it.`
-      : `Did you mean ${nearest[0]}? Name the service as the label ${serviceLabel} has it.`,
+    `no series of ${metric} has the label ${serviceLabel}, by which the source "${service.source}" tells services apart`,
+    [near, nameElsewhere(service, counter)].filter((text) => text !== undefined && text !== '').join(' '),
   );
+}
+
+/** What is wrong, and what to do, where the label of the services has only others. */
+function otherServices(
+  service: Service,
+  counter: CounterFacts,
+  value: string,
+  values: readonly string[],
+): [message: string, fix: string] {
+  const { metric, serviceLabel } = counter;
+  const near = nearestNames(value, values);
+  const elsewhere = nameElsewhere(service, counter);
+  const shown = near.length === 0 ? values : near;
+  const has = `${serviceLabel} has ${shown.length === 1 ? 'the value' : 'the values'} ${listed(shown)}`;
+  const message = `${metric} has no series of ${service.name}; ${has}`;
+  const rename = `Name the service as the label ${serviceLabel} has it.`;
+  // shop/checkout is nearer than any other label; another word that looks alike is not.
+  if (elsewhere !== undefined && near[0]?.includes(service.name) !== true) return [message, elsewhere];
+  return [
+    message,
+    near.length === 0
+      ? rename
+      : `Did you mean ${near[0]}? ${rename}${elsewhere === undefined ? '' : ` Or: ${elsewhere}`}`,
+  ];
+}
+
+/** What to do where another label has the service's name; undefined where none has. */
+function nameElsewhere({ name }: Service, { metric, absent }: CounterFacts): string | undefined {
+  const preset = presetCounters.find((one) => one.metric === metric);
+  const labels = [...(absent?.labelsOfName ?? [])];
+  if (labels.length === 0) return undefined;
+  const own = preset?.serviceLabel;
+  const [first, ...others] =
+    own !== undefined && labels.includes(own) ? [own, ...labels.filter((one) => one !== own)] : labels;
+  const written = `${first}="{service}"`;
+  return `${name} is a value of ${first}${others.length === 0 ? '' : ` (and of ${listed(others, 4)})`}: use ${first === own ? `${preset?.preset}, or ${written}` : written}.`;
+}
+
+function unmatchedFix({ label, value, values }: UnmatchedMatcher, names: readonly string[]): string {
+  const known = [...values.keys()].filter((one) => one !== '');
+  if (known.length === 0) return `No series has the label ${label}. ${didYouMean(label, names)}`.trim();
+  const [near] = nearestNames(value, known, { max: 1 });
+  return `${near === undefined ? '' : `Did you mean ${near}? `}${label} has ${known.length === 1 ? 'the value' : 'the values'} ${listed(known)}.`;
+}
+
+/** The nearest label, or those that there are. */
+function didYouMean(label: string, names: readonly string[]): string {
+  const near = nearestLabel(label, names);
+  if (near !== undefined) return `Did you mean ${near}?`;
+  return names.length === 0 ? '' : `The labels are ${listed([...names].sort(), 20)}.`;
 }
 
 function labels(registry: Registry, service: Service, counter: CounterFacts): DoctorFinding[] {
@@ -72,9 +130,12 @@ function labels(registry: Registry, service: Service, counter: CounterFacts): Do
       severity: 'error',
       check: 'status-label-missing',
       about,
-      message: `${percent(share)} of the series of ${counter.metric} have no label ${label}, by which bad of the source "${service.source}" tells failures`,
+      message: `${share === 1 ? 'no series' : `${percent(share)} of the series`} of ${counter.metric} ${share === 1 ? 'has a label' : 'have no label'} ${label}, by which bad of the source "${service.source}" tells failures`,
       verdict: 'Inconclusive (status_missing): a failure among those requests is never counted.',
-      fix: `Tell failures by a label that all series have: ${others(counter)}.`,
+      fix:
+        share === 1
+          ? otherLabels(label, counter, 'Tell failures by')
+          : 'Give every request that label, or tell failures by another one.',
     });
   }
   const judged = cujsOf(registry, service).some(({ endpoints }) =>
@@ -93,7 +154,7 @@ function labels(registry: Registry, service: Service, counter: CounterFacts): Do
         ? 'Inconclusive (no_data): no endpoint is found.'
         : 'Such requests belong to no endpoint. Where the canary fails one of them, nothing is judged (source_malformed).',
       fix: isAll
-        ? `Write a label that it has in groupBy: ${others(counter)}.`
+        ? otherLabels(label, counter, 'Write into groupBy')
         : 'Give every request a route, also where none matches, or exclude those in total.',
     });
   }
@@ -178,8 +239,11 @@ function shareWithout(values: Shares | undefined, series: number): number {
   return values === undefined || series === 0 ? 0 : (values.get('') ?? 0) / series;
 }
 
-function others({ labelNames }: CounterFacts): string {
-  return listed([...labelNames].sort(), 20);
+/** The nearest label first: a list of all would hide it. */
+function otherLabels(label: string, { labelNames }: CounterFacts, what: string): string {
+  const near = nearestLabel(label, labelNames);
+  const asked = near === undefined ? '' : `Did you mean ${near}? `;
+  return `${asked}${what} a label that all series have: ${listed(nearestFirst(label, labelNames), 10)}.`;
 }
 
 function cujsOf({ cujs }: Registry, { name }: Service): Cuj[] {

@@ -1,7 +1,8 @@
-import type { BackendFacts, ServiceFacts, Shares } from '../domain/ports/backend-facts.ts';
+import type { BackendFacts, CounterFacts, ServiceFacts, Shares } from '../domain/ports/backend-facts.ts';
 import type { Service } from '../domain/registry/model.ts';
 import { allWords } from '../domain/registry/own-words.ts';
 import type { SelectorTemplate, SelectorTerm } from '../domain/registry/selector.ts';
+import { nearestFirst, nearestLabel } from '../sources/prometheus/query/near-labels.ts';
 import type { DoctorFinding } from './finding.ts';
 import { count, listed, named } from './words.ts';
 
@@ -36,13 +37,22 @@ function checkTerm(
   const values = found.selectorValues.get(term.key) ?? new Map();
   const about = named(service);
   if (values.size === 0) {
+    const counter = facts.counters?.get(service.name);
+    // A series that is there now, and that had no hit yet.
+    if (counter !== undefined && valuesNow(counter, term.key).length > 0) return undefined;
     return {
       severity: 'error',
       check: 'selector-tag-missing',
       about,
-      message: `no hit of ${service.name} carries the ${allWords(service.dialect).tag} ${term.key} of the ${side} selector "${template.text}"`,
+      message:
+        counter === undefined
+          ? `no hit of ${service.name} carries the ${allWords(service.dialect).tag} ${term.key} of the ${side} selector "${template.text}"`
+          : `no series of ${service.name} has the label ${term.key} of the ${side} selector "${template.text}"`,
       verdict: 'Inconclusive (no_data), always: the selector matches nothing.',
-      fix: missingTagFix(facts, service, term.key),
+      fix:
+        counter === undefined
+          ? missingTagFix(facts, service, term.key)
+          : missingLabelFix(counter, term.key, side),
     };
   }
   const matching = [...values.keys()].filter((value) => fits(term, value));
@@ -61,6 +71,21 @@ function checkTerm(
       ? 'Check again during a rollout, or correct the value.'
       : 'Correct the text around the placeholder to match the values.',
   };
+}
+
+function missingLabelFix(counter: CounterFacts, key: string, side: 'canary' | 'stable'): string {
+  const near = nearestLabel(key, counter.labelNames);
+  if (near === undefined) {
+    const names = listed(nearestFirst(key, counter.labelNames), 10);
+    return `Write a label of the version that its series have into ${side}, or let them have ${key}. They have ${names}.`;
+  }
+  const values = valuesNow(counter, near);
+  return `Did you mean ${near}${values.length === 0 ? '' : ` (${listed(values, 5)})`}?`;
+}
+
+/** The values that series have now. */
+function valuesNow({ labels }: CounterFacts, key: string): string[] {
+  return [...(labels.get(key)?.keys() ?? [])].filter((value) => value !== '');
 }
 
 function missingTagFix(facts: BackendFacts, service: Service, key: string): string {

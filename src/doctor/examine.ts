@@ -50,7 +50,11 @@ export function examine(registry: Registry, facts: BackendFacts, options: Examin
     const traffic = checkTraffic(registry, facts, service, found);
     findings.push(...traffic);
     // Without any traffic, other findings would repeat the same problem.
-    if (found.total === 0) continue;
+    if (found.total === 0) {
+      // Labels are there before the first full hour of hits.
+      if (counter !== undefined) findings.push(...checkSelectors(facts, service, found));
+      continue;
+    }
     findings.push(...checkSelectors(facts, service, found));
     // Without the label that names endpoints, none of them is found, and their names are not why.
     if (ofMetrics.some(({ check, severity }) => check === 'group-label-missing' && severity === 'error'))

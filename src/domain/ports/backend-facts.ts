@@ -92,7 +92,12 @@ export interface CounterFacts {
   readonly serviceValues: Shares;
   /** Series of this service. */
   readonly series: number;
-  /** For each label that the registry names: series by value; by the empty string those without it. */
+  /** Where there are none: what is there in their place. */
+  readonly absent?: AbsentCounter;
+  /**
+   * For each label that the registry names: series by value; by the empty string those without it. Where no series has the label, also
+   * for the nearest one.
+   */
   readonly labels: ReadonlyMap<string, Shares>;
   /** The names of all labels of one of its series. */
   readonly labelNames: readonly string[];
@@ -104,6 +109,30 @@ export interface CounterFacts {
   readonly oldestDays: number;
   /** The next of these numbers, of which there are none; undefined where there are of all. */
   readonly missingDays: number | undefined;
+}
+
+/** What there is in the place of a service's series. */
+export interface AbsentCounter {
+  /** What the label that tells services apart must be. */
+  readonly serviceValue: string;
+  /** The names of the labels of one series of the service, or of the metric where the service has none; undefined where that has none. */
+  readonly labelNames: readonly string[] | undefined;
+  /** The service has series: conditions that none of them meets by itself. Empty where only all of them together select nothing. */
+  readonly unmatched: readonly UnmatchedMatcher[];
+  /** The service has none: labels that have the service's name as a value. */
+  readonly labelsOfName: readonly string[];
+  /** The metric has none: well-known counters that are there. */
+  readonly counters: ReadonlySet<string>;
+}
+
+/** A condition of a selector that no series of a service meets. */
+export interface UnmatchedMatcher {
+  /** As it was asked: `reporter="sorce"`. */
+  readonly text: string;
+  readonly label: string;
+  readonly value: string;
+  /** Series of the service by value of that label; by the empty string those without it. */
+  readonly values: Shares;
 }
 
 /** What a backend that scrapes has of the durations of one service, now. */

@@ -197,15 +197,49 @@ describe.each(testedBackends)('with a real %s', (program) => {
       expect.stringContaining('nearest with traffic: GET /Orders/{id}/Items'),
     ]);
     expect(found('service-without-series')).toEqual([
-      expect.stringContaining('no series of order; job is orders'),
+      expect.stringContaining('no series of order; job has the value orders'),
     ]);
-    expect(found('selector-tag-missing')).toEqual([expect.stringContaining('tag release')]);
+    expect(found('selector-tag-missing')).toEqual([expect.stringContaining('the label release of')]);
     expect(found('scrape-interval')).toEqual(['http_requests_total has a sample every 60 s']);
     expect(found('status-values')).toEqual([expect.stringContaining('200 (4 series)')]);
     expect(found('slo-window-over-data')).toEqual([expect.stringContaining('samples that are 1 days old')]);
     expect(found('slo-missing')).toEqual(['no error budget is recorded of cart availability']);
     expect(found('routes-in-no-cuj')).toEqual([expect.stringContaining('GET /Orders/{id}/Items')]);
     expect(code).toBe(1);
+  });
+
+  it.runIf(isThere)('finds in doctor which part of a source is misspelt', async () => {
+    const source = (total: string) => ({ total: `${total}}`, bad: `${total},code=~"5.."}` });
+    const service = { ...document.services?.orders, canary: 'versoin:{version}' };
+    const { stdout } = await cujGate(['doctor', '--json'], {
+      sources: {
+        matcher: source('http_requests_total{metod="POST",job="{service}"'),
+        label: source('http_requests_total{version="{service}"'),
+        name: source('http_request_total{job="{service}"'),
+      },
+      services: {
+        orders: { ...service, source: 'label' },
+        cart: { ...service, source: 'matcher' },
+        pay: { ...service, source: 'name' },
+      },
+      cujs: ['orders', 'cart', 'pay'].map((one) => ({
+        name: one,
+        owner: 'me',
+        service: one,
+        endpoints: '*',
+      })),
+    });
+    expect(
+      JSON.parse(stdout).findings.filter(({ severity }: { severity: string }) => severity === 'error'),
+    ).toMatchObject([
+      { about: 'service orders', fix: 'orders is a value of job: use job="{service}".' },
+      {
+        about: 'service cart',
+        message: expect.stringContaining('but none with metod="POST"'),
+        fix: 'No series has the label metod. Did you mean method?',
+      },
+      { about: 'service pay', message: 'there is no series http_request_total' },
+    ]);
   });
 
   it.runIf(isThere)('finds in doctor which durations are there', async () => {

@@ -12,9 +12,11 @@ import type {
 import type { QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
 import { prometheusDialect } from '../query/dialect.ts';
 import { isLabelName, labelOf, matcherText } from '../query/label-matchers.ts';
+import { nearestLabel } from '../query/near-labels.ts';
 import { planQuery } from '../query/query-plan.ts';
 import { recorded } from '../query/recorded-series.ts';
 import { badMatchers, counterSourceOf } from '../query/source-template.ts';
+import { readAbsent } from './absent-counter.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { scrapeIntervalOf } from './counter-increments.ts';
 import { readHistogram } from './histogram-survey.ts';
@@ -124,7 +126,8 @@ async function readStores(connection: PrometheusConnection, nowMs: number): Prom
 }
 
 async function readCounter(asking: Asking, batch: QueryBatch, service: Service): Promise<CounterFacts> {
-  const { metric, query: selector, serviceLabel } = planQuery(batch);
+  const plan = planQuery(batch);
+  const { metric, query: selector, serviceLabel } = plan;
   const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const wanted = new Set([
     ...source.endpointLabels,
@@ -137,11 +140,17 @@ async function readCounter(asking: Asking, batch: QueryBatch, service: Service):
   if (any === undefined) {
     const serviceValues = new Map(await asking.seriesBy(serviceLabel, metric));
     serviceValues.delete('');
-    return { ...base, ...unknown, serviceValues };
+    return { ...base, ...unknown, serviceValues, absent: await readAbsent(asking, plan, service) };
   }
   const labels = new Map<string, Shares>();
-  for (const label of wanted) labels.set(label, await asking.seriesBy(label, selector));
   const { __name__: _, ...own } = any.labels;
+  for (const label of wanted) {
+    const values = await asking.seriesBy(label, selector);
+    labels.set(label, values);
+    const isThere = [...values.keys()].some((value) => value !== '');
+    const near = isThere ? undefined : nearestLabel(label, Object.keys(own).filter(isLabelName));
+    if (near !== undefined && !labels.has(near)) labels.set(near, await asking.seriesBy(near, selector));
+  }
   // Names in UTF-8, such as http.route, need another syntax than selectors have elsewhere.
   const exact = Object.entries(own)
     .filter(([label]) => isLabelName(label))
