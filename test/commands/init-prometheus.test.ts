@@ -197,11 +197,30 @@ describe('cuj-gate init from Prometheus', () => {
       [],
       /Values of job that are none: "A B"/,
     ],
+    [
+      'only another preset',
+      [{ __name__: 'istio_requests_total', reporter: 'source', destination_service_name: 'shop' }],
+      ['--counter', 'preset:opentelemetry'],
+      /no series http_server\S+ Counters of presets that are there: istio_requests_total \(preset:istio\)\.\n$/,
+    ],
+    [
+      'another label of the version',
+      [own({ code: '200', route: '/a', app_version: 'v1' })],
+      ['--counter', 'http_requests_total', '--canary-label', 'app_verison'],
+      /no series of orders has the label app_verison, which --canary-label names\. Did you mean app_version\? There are/,
+    ],
   ])('says what to do where Prometheus has %s', async (_, series, args, message) => {
     stored = series as Series[];
     const { code, stdout, stderr } = await init(...args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
+  });
+
+  it('keeps the label of the canary that the user names, where one service lacks it', async () => {
+    stored = [http('shop', '/a', 'v1', { sha: 'x' }), http('pay', '/a', 'v1')];
+    const { stdout } = await init('--canary-label', 'sha');
+    expect(stdout).toContain('canary: "sha:{version}" # CHECK: no series has a label of the version (sha)');
+    expect((await registryIn(stdout)).services.get('pay')?.canary.text).toBe('sha:{version}');
   });
 
   it("passes on Prometheus' refusal", async () => {

@@ -49,7 +49,7 @@ export async function fromPrometheus(options: PrometheusInitOptions, io: Io): Pr
       env,
       top: options.top,
       from: `the traffic of ${found.services.map(({ name }) => name).join(', ')} in Prometheus (${found.metric}) over the last ${found.span}`,
-      services: found.services.map((one) => proposed(one, total)),
+      services: found.services.map((one) => proposed(one, total, options.canaryLabel)),
       leftOut: found.leftOut.map(({ name, requests, why }) => ({
         label: `service ${name}`,
         share: total === 0 ? undefined : requests / total,
@@ -73,7 +73,7 @@ function notesOf({ otherPresets, labelNames, hasMoreServices }: FoundServices): 
   ];
 }
 
-function proposed(found: FoundService, total: number): ProposedService {
+function proposed(found: FoundService, total: number, canaryLabel: string | undefined): ProposedService {
   const { name, source, requests, routes, hasMoreRoutes, unrouted, scopes, withoutStatus, noFailures } =
     found;
   const share = (count: number) => (total === 0 ? 0 : count / total);
@@ -87,7 +87,7 @@ function proposed(found: FoundService, total: number): ProposedService {
     return isSilent(one) ? [{ label: one.route.label, share: 0, why: 'no request in that time' }] : [];
   });
   const own = read.flatMap((one) => ('why' in one.route || isSilent(one) ? [] : [one.route]));
-  const canary = chooseCanary(found.versions, fallbackLabel(source));
+  const canary = chooseCanary(found.versions, canaryLabel ?? fallbackLabel(source));
   const hasVersion = [...(found.versions.get(canary.label)?.keys() ?? [])].some((value) => value !== '');
   const of = (count: number) => percent(requests === 0 ? 0 : Math.min(1, count / requests));
   const notes = [

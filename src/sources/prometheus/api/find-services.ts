@@ -22,7 +22,9 @@ import {
   versionLabels,
   writtenSource,
 } from '../query/found-counters.ts';
-import { type Labels, labelOf, matcherTest, quoted } from '../query/label-matchers.ts';
+import { isLabelName, type Labels, labelOf, matcherTest, quoted } from '../query/label-matchers.ts';
+import { nearestFirst, nearestLabel } from '../query/near-labels.ts';
+import { presetCountersQuery, presetsThere } from '../query/preset-counters.ts';
 import { badMatchers } from '../query/source-template.ts';
 import { statusLabelsOf } from '../query/status-labels.ts';
 import type { PrometheusConnection } from './connection.ts';
@@ -155,7 +157,7 @@ async function ofPresets(
   if (wrong !== undefined && 'problem' in wrong) return wrong;
   const usable = sources as ProposedSource[];
   const names = usable.map(({ parsed }) => parsed.total.metric);
-  const there = await asking.vector(`count by (__name__) ({__name__=~${quoted(names.join('|'))}})`);
+  const there = await asking.vector(presetCountersQuery);
   const found = usable.filter(({ parsed }) =>
     there.some(({ labels }) => labelOf(labels, '__name__') === parsed.total.metric),
   );
@@ -170,6 +172,17 @@ async function ofPresets(
     }
   }
   return { problem: problems.join(' ') };
+}
+
+/** Counters of presets that are there, as a sentence. */
+async function othersThere(asking: Asking): Promise<string> {
+  const there = await asking.vector(presetCountersQuery);
+  return presetsThere(new Set(there.map(({ labels }) => labelOf(labels, '__name__'))));
+}
+
+function nearLabelText(label: string, names: readonly string[]): string {
+  const near = nearestLabel(label, names);
+  return `${near === undefined ? '' : `Did you mean ${near}? `}There are ${nearestFirst(label, names).join(', ')}.`;
 }
 
 function presetText(name: string): string {
@@ -214,8 +227,12 @@ async function ofNamedCounter(
       `topk(${maxFound.names}, count by (__name__) ({__name__=~${quoted(`.*(${(words.length === 0 ? [metric] : words).join('|')}).*(_total|_count)`)}}))`,
     );
     const found = similar.map(({ labels }) => labelOf(labels, '__name__')).sort();
+    const hint =
+      found.length === 0
+        ? 'Check the name, and that its processes are scraped.'
+        : `Similar names: ${found.join(', ')}.`;
     return {
-      problem: `Prometheus has no series ${metric}. ${found.length === 0 ? 'Check the name, and that its processes are scraped.' : `Similar names: ${found.join(', ')}.`}`,
+      problem: [`Prometheus has no series ${metric}.`, hint, await othersThere(asking)].join(' ').trim(),
     };
   }
   const names = new Set(some.flatMap(({ labels }) => Object.keys(labels)));
@@ -277,8 +294,8 @@ async function ofSource(
     return {
       problem:
         any === undefined
-          ? `Prometheus has no series ${metric}.`
-          : `${metric} has series, but none as ${all}. Name the label that has the service by --service-label; there are ${names.sort().join(', ')}.`,
+          ? [`Prometheus has no series ${metric}.`, await othersThere(asking)].join(' ').trim()
+          : `${metric} has series, but none as ${all}. Name the label that has the service by --service-label. ${nearLabelText(label, names)}`,
     };
   }
   const span = series > maxSeriesOfDay ? 'hour' : 'day';
@@ -318,6 +335,17 @@ async function ofSource(
   for (const one of proposed) {
     const own = sourceWithPrefix(nameWithPrefix(source.name, one.prefix), source, one.prefix);
     services.push(await readService(asking, own, one, question, span));
+  }
+  const { canaryLabel } = question;
+  const hasLabel = ({ versions }: FoundService) =>
+    [...(versions.get(canaryLabel as string)?.keys() ?? [])].some((value) => value !== '');
+  if (canaryLabel !== undefined && !services.some(hasLabel)) {
+    const [any] = await asking.vector(`topk(1, ${all})`);
+    const names = Object.keys(any?.labels ?? {}).filter(isLabelName);
+    const of = services.map(({ name }) => name).join(', ');
+    return {
+      problem: `no series of ${of} has the label ${canaryLabel}, which --canary-label names. ${nearLabelText(canaryLabel, names)}`,
+    };
   }
   return {
     metric,
