@@ -649,6 +649,11 @@ describe('a backend that does not answer the question', () => {
     [403, '<html>Forbidden</html>', 'source_rejected', 'CUJ_GATE_PROMETHEUS_TOKEN'],
     [404, '404 page not found', 'source_rejected', '/select/0/prometheus'],
     [302, '', 'source_rejected', 'CUJ_GATE_PROMETHEUS_URL'],
+    [501, '<h1>Unsupported method (POST)</h1>', 'source_rejected', 'not the API of Prometheus'],
+    [405, 'Method not allowed', 'source_rejected', 'not the API of Prometheus'],
+    [400, 'Client sent an HTTP request to an HTTPS server.', 'source_rejected', 'write https://'],
+    [400, '<h1>The plain HTTP request was sent to HTTPS port</h1>', 'source_rejected', 'write https://'],
+    [200, '<!doctype html>', 'source_malformed', 'CUJ_GATE_PROMETHEUS_URL'],
     [
       422,
       error('execution', 'query processing would load too many samples into memory in query execution'),
@@ -682,6 +687,20 @@ describe('a backend that does not answer the question', () => {
     const found = await failure(measured(queryOf(past)));
     expect(found).toMatchObject({ code, hint: expect.stringContaining(hint) });
     expect(loopback.requests).toHaveLength(code === 'source_unavailable' ? 3 : 1);
+  });
+
+  it('answers without TLS, or closes the connection as a port of TLS does', async () => {
+    const url = loopback.url.replace('http:', 'https:');
+    const plain = await failure(measured(queryOf(past), { url }));
+    expect(plain).toMatchObject({
+      code: 'source_unavailable',
+      message: expect.stringMatching(/could not be reached \(\w+\): it answers without TLS$/),
+      hint: expect.stringMatching(/^Write http:\/\/ in CUJ_GATE_PROMETHEUS_URL/),
+    });
+    loopback.reply(breakOff);
+    expect((await failure(measured(queryOf(past)))).hint).toContain(
+      'write https:// in CUJ_GATE_PROMETHEUS_URL',
+    );
   });
 
   it('quotes it without the credentials', async () => {

@@ -1,6 +1,7 @@
 import { SourceError } from '../../../domain/errors.ts';
 import { oneLine } from '../../../domain/outside-text.ts';
 import { type Redact, withoutKeys } from '../../../domain/redact.ts';
+import { tlsMismatchOf } from '../../transport/tls-mismatch.ts';
 
 const maxQuotedLength = 200;
 /** A page of a proxy may be megabytes; its first words are enough. */
@@ -14,7 +15,7 @@ export function failureOfStatus(status: number, body: string, redact: Redact): S
     return new SourceError(
       'source_unavailable',
       `Datadog answered ${status}${text}`,
-      'Datadog has trouble; status.datadoghq.com tells more. The gate asks again by itself.',
+      'Datadog has trouble; status.datadoghq.com tells more. A running gate asks again by itself.',
     );
   }
   return new SourceError('source_rejected', `Datadog answered ${status}${text}`, rejectionHint(status));
@@ -34,10 +35,12 @@ function rejectionHint(status: number): string {
 export function failureOfConnection(cause: unknown, redact: Redact): SourceError {
   const error = cause instanceof Error ? cause : new Error(String(cause));
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  const mismatch = tlsMismatchOf(code, error, 'DD_URL');
   return new SourceError(
     'source_unavailable',
-    `Datadog could not be reached (${redact(code)}): ${shorten(redact(error.message))}`,
-    'Check the network and DNS from here to the API of DD_SITE (or DD_URL, which names a proxy; HTTPS_PROXY is not read).',
+    `Datadog could not be reached (${redact(code)}): ${mismatch?.said ?? shorten(redact(error.message))}`,
+    mismatch?.hint ??
+      'Check the network and DNS from here to the API of DD_SITE (or DD_URL, which names a proxy; HTTPS_PROXY is not read).',
     { cause },
   );
 }

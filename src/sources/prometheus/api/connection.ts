@@ -224,11 +224,13 @@ export class PrometheusConnection {
     try {
       return { json: JSON.parse(text), clockSkewMs };
     } catch (error) {
-      throw malformed(
-        'it is not JSON; most likely it is a page of a proxy, or it was cut off on the way',
-        undefined,
-        error,
-      );
+      throw text.trimStart().startsWith('<')
+        ? malformed(
+            'it is a web page and not JSON',
+            'Check CUJ_GATE_PROMETHEUS_URL: it is the address of another program, or a proxy answers in the place of Prometheus.',
+            error,
+          )
+        : malformed('it is not JSON; most likely it was cut off on the way', undefined, error);
     }
   }
 

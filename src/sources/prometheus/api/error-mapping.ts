@@ -1,6 +1,7 @@
 import { SourceError } from '../../../domain/errors.ts';
 import { oneLine } from '../../../domain/outside-text.ts';
 import { type Redact, withoutKeys } from '../../../domain/redact.ts';
+import { tlsMismatchOf, wantsTls } from '../../transport/tls-mismatch.ts';
 
 const maxQuotedLength = 200;
 /** A page of a proxy may be megabytes; its first words are enough. */
@@ -20,11 +21,11 @@ export function failureOfStatus(status: number, body: string, redact: Redact): S
   if (status === 503 && (type === 'timeout' || type === 'canceled')) {
     return new SourceError('source_timeout', text, tooMuchHint, { lasting: true });
   }
-  if (status >= 500 || status === 408) {
+  if ((status >= 500 && status !== 501) || status === 408) {
     return new SourceError(
       'source_unavailable',
       text,
-      'The backend of CUJ_GATE_PROMETHEUS_URL has trouble. The gate asks again by itself.',
+      'The backend of CUJ_GATE_PROMETHEUS_URL has trouble; its log tells more. A running gate asks again by itself.',
     );
   }
   if (status === 422 && isStoreFailure(said)) {
@@ -45,8 +46,9 @@ function rejectionHint(status: number, said: string): string {
   if (status === 401 || status === 403) {
     return 'Check CUJ_GATE_PROMETHEUS_TOKEN, or CUJ_GATE_PROMETHEUS_USERNAME and CUJ_GATE_PROMETHEUS_PASSWORD; Mimir wants CUJ_GATE_PROMETHEUS_TENANT as well.';
   }
-  if (status === 404 || status === 405 || (status >= 300 && status < 400)) {
-    return 'Check CUJ_GATE_PROMETHEUS_URL: /api/v1/query below it is not the API. Mimir has it below /prometheus, VictoriaMetrics in a cluster below /select/0/prometheus.';
+  if (status === 400 && wantsTls(said)) return 'The port has TLS: write https:// in CUJ_GATE_PROMETHEUS_URL.';
+  if (status === 404 || status === 405 || status === 501 || (status >= 300 && status < 400)) {
+    return 'Check CUJ_GATE_PROMETHEUS_URL: /api/v1/query below it is not the API of Prometheus, but of another program, such as an exporter, or of a page. Mimir has it below /prometheus, VictoriaMetrics in a cluster below /select/0/prometheus.';
   }
   // Mimir has a limit of times whose status is 400.
   if (status === 422 || status === 413 || /\bexceed(s|ed)\b.*\blimit\b/.test(said)) return tooMuchHint;
@@ -68,10 +70,12 @@ export function rateLimited(retryAfter: string | undefined): SourceError {
 export function failureOfConnection(cause: unknown, redact: Redact): SourceError {
   const error = cause instanceof Error ? cause : new Error(String(cause));
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  const mismatch = tlsMismatchOf(code, error, 'CUJ_GATE_PROMETHEUS_URL');
   return new SourceError(
     'source_unavailable',
-    `Prometheus could not be reached (${redact(code)}): ${shorten(redact(error.message))}`,
-    'Check the network and DNS from here to CUJ_GATE_PROMETHEUS_URL (HTTPS_PROXY is not read).',
+    `Prometheus could not be reached (${redact(code)}): ${mismatch?.said ?? shorten(redact(error.message))}`,
+    mismatch?.hint ??
+      'Check the network and DNS from here to CUJ_GATE_PROMETHEUS_URL (HTTPS_PROXY is not read).',
     { cause },
   );
 }

@@ -119,14 +119,14 @@ function readResult(json: unknown, resultType: 'matrix' | 'vector'): readonly un
     if (!Array.isArray(told) || told.length > 0) {
       throw malformed(
         `it has warnings, so counts may be missing: ${show(told)}`,
-        'A part of the backend did not answer, or its data was cut off. The gate asks again by itself.',
+        'A part of the backend did not answer, or its data was cut off. A running gate asks again by itself.',
       );
     }
   }
   if (body.isPartial === true) {
     throw malformed(
       'it is partial, so counts are missing',
-      'A storage node of VictoriaMetrics did not answer. The gate asks again by itself.',
+      'A storage node of VictoriaMetrics did not answer. A running gate asks again by itself.',
     );
   }
   const data = asObject(body.data, 'it has no data');
