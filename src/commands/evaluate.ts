@@ -21,7 +21,7 @@ import { cujCalled, type Registry } from '../domain/registry/model.ts';
 import type { Opened } from '../server/compose.ts';
 import { requiredOfBackends } from '../settings/settings.ts';
 import { colorsFor } from './render/colors.ts';
-import { serviceVerdictText, verdictText } from './render/verdict.ts';
+import { observeNote, serviceVerdictText, verdictText } from './render/verdict.ts';
 import { environmentOption } from './support/environment-option.ts';
 import { exitCodes, type Io } from './support/io.ts';
 
@@ -89,7 +89,8 @@ Examples:
   cuj-gate evaluate --replay login.json
   cuj-gate evaluate login --param version=v1.42.0 --at 2026-01-31T09:00:00Z
 
-Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.`,
+Exit codes: 0 pass, 1 fail or inconclusive, 2 misuse.
+A CUJ with mode: observe always passes, also where the backend does not answer. A note on stderr says what it would be.`,
     )
     .action(async (cuj: string | undefined, options: Options) => {
       try {
@@ -246,6 +247,7 @@ async function ask(io: Io, cuj: string | undefined, options: Options): Promise<n
     const verdict = { ...evaluation.verdict, ...asked };
     printAsOf(io, options, atMs, verdict, () => verdictText(verdict, colorsFor(io)));
     io.stderr.write(await versionLines(opened, [verdict], atMs ?? io.now()));
+    io.stderr.write(observeNote(verdict));
     if (options.record !== undefined) await writeRecord(io, options.record, recordOf(evaluation));
     return codeOf(verdict.verdict);
   } catch (error) {
@@ -316,6 +318,7 @@ async function replay(io: Io, cuj: string | undefined, file: string, options: Op
   print(io, options, verdict, () =>
     'cuj' in verdict ? verdictText(verdict, colorsFor(io)) : serviceVerdictText(verdict, colorsFor(io)),
   );
+  if ('cuj' in verdict) io.stderr.write(observeNote(verdict));
   if (!again.same) {
     io.stderr.write(
       `The verdict differs from the one in ${file}: the file was edited, or another version of cuj-gate wrote it.\n`,

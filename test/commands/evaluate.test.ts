@@ -140,7 +140,33 @@ describe('evaluate', () => {
     expect(stdout).toMatch(
       /^INCONCLUSIVE login \(status_missing\): 6000 of 6000 requests of the canary on GET \/api\/v1\/me carry no status/,
     );
+    // What is not seen is not said to be good.
+    expect(stdout).toMatch(/ failures cannot be seen .*: 0 of \d+ known to have failed\n/);
+    expect(stdout).toMatch(/ stable: \d+ of \d+ known to have failed\n/);
+    expect(stdout).toMatch(/GET \/api\/v1\/me +6000 +0 +\?/);
+    const availability = stdout.split('latency:')[0];
+    expect(availability).not.toMatch(/100%|were good|consistent with/);
     expect(code).toBe(1);
+  });
+
+  it('says on stderr that a CUJ only observes, also without an answer of the backend', async () => {
+    const registry = path.join(folder, 'observe.json');
+    const { cujs = [], ...rest } = exampleDocument();
+    const observed = cujs.map((cuj: object) => ({ ...cuj, mode: 'observe' }));
+    writeFileSync(registry, JSON.stringify({ ...rest, cujs: observed }));
+    const asked = ['signup', '--param', 'version=v1.42.0', '--registry', registry];
+    const { code, stdout, stderr } = await evaluate(...asked);
+    expect([code, stdout.split('\n')[0]]).toEqual([
+      0,
+      expect.stringMatching(/^PASS signup \(observe_only, would be FAIL/),
+    ]);
+    const note = (what: string) =>
+      `Note: signup has mode: observe, so every release passes. With mode: enforce this would be ${what}.\n`;
+    expect(stderr).toBe(note('FAIL (slo_violated)'));
+    const streams = capture({ env: { ...env, DD_URL: 'http://127.0.0.1:1' } });
+    expect(await run(['evaluate', ...asked], streams.io)).toBe(0);
+    expect(streams.stderr()).toBe(note('INCONCLUSIVE (source_unavailable)'));
+    expect((await evaluate('signup', '--param', 'version=v1.42.0')).stderr).toBe('');
   });
 
   it('ands all CUJs of a service', async () => {

@@ -48,24 +48,39 @@ function proof(sli: SliVerdict, rule: RuleName): string {
 }
 
 function sliLines(sli: SliVerdict, rule: RuleName, colors: Colors): string[] {
-  const { badWord: bad, events } = sliKinds[sli.sli];
+  const { badWord, events } = sliKinds[sli.sli];
+  // Without a status, a failure looks like a success: only those that are seen can be shown, and no ratio of good ones.
+  const isBlind = sli.missingStatus !== undefined;
+  const bad = isBlind ? `known ${badWord}` : badWord;
   const goal = `the objective is ${percent(sli.objective)}`;
   const burn = sli.burnRate === null ? '' : `, burn rate ${plain(sli.burnRate)}`;
   const head = [
     colorOutcome(colors, sli.verdict, `${sli.sli}: ${sli.verdict} (${sli.reason})`),
     sli.value === null
       ? `  no ${events}; ${goal}`
-      : `  ${percent(sli.value)} of ${plain(sli.total)} ${events} were good, ${goal}: ${plain(sli.bad)} ${bad}${sli.failure === undefined ? '' : ` by ${sli.failure}`}${burn}`,
-    `  ${proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort threshold yet' : `abort threshold ${plain(sli.failAtBadEvents)} ${bad}`}, ${sli.requestsToVerdict === null ? 'more traffic alone does not lead to a pass' : `${plain(sli.requestsToVerdict)} clean ${events} to a pass`}`,
-    `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${bad}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
+      : isBlind
+        ? `  failures cannot be seen where ${events} have no status, ${goal}: ${plain(sli.bad)} of ${plain(sli.total)} known to have ${badWord}`
+        : `  ${percent(sli.value)} of ${plain(sli.total)} ${events} were good, ${goal}: ${plain(sli.bad)} ${badWord}${sli.failure === undefined ? '' : ` by ${sli.failure}`}${burn}`,
+    `  ${isBlind ? '' : proof(sli, rule)}${sli.failAtBadEvents === null ? 'no abort threshold yet' : `abort threshold ${plain(sli.failAtBadEvents)} ${badWord}`}, ${sli.requestsToVerdict === null ? 'more traffic alone does not lead to a pass' : `${plain(sli.requestsToVerdict)} clean ${events} to a pass`}`,
+    isBlind
+      ? `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} known to have ${badWord}`
+      : `  stable: ${plain(sli.stable.bad)} of ${plain(sli.stable.total)} ${badWord}${sli.stable.value === null ? '' : ` (${percent(sli.stable.value)})`}`,
   ];
   const rows = [
-    ['  endpoint', events, bad, 'SLI', 'rarer than', 'abort threshold', `stable ${bad}`],
+    [
+      '  endpoint',
+      events,
+      bad,
+      'SLI',
+      'rarer than',
+      'abort threshold',
+      isBlind ? `stable, ${bad}` : `stable ${bad}`,
+    ],
     ...sli.endpoints.map((endpoint) => [
       `  ${endpoint.endpoint}${endpoint.latencyMs === undefined ? '' : ` within ${plain(endpoint.latencyMs)} ms`}${endpoint.failure === undefined ? '' : ` by ${endpoint.failure}`}`,
       plain(endpoint.total),
       plain(endpoint.bad),
-      endpoint.value === null ? '-' : percent(endpoint.value),
+      endpoint.value === null ? '-' : isBlind ? '?' : percent(endpoint.value),
       oneIn(endpoint.evidence),
       countOrDash(endpoint.failAtBadEvents),
       `${plain(endpoint.stable.bad)} of ${plain(endpoint.stable.total)}`,
@@ -96,6 +111,12 @@ export function verdictText(verdict: Verdict, colors: Colors): string {
     `to do    ${verdict.hint}`,
     '',
   ].join('\n');
+}
+
+/** For people who take it for a pass: that the CUJ only observes, and what the verdict would be. The empty string where it does not. */
+export function observeNote({ cuj, wouldBe }: Pick<Verdict, 'cuj' | 'wouldBe'>): string {
+  if (wouldBe === undefined) return '';
+  return `Note: ${cuj} has mode: observe, so every release passes. With mode: enforce this would be ${wouldBe.verdict.toUpperCase()} (${wouldBe.reason}).\n`;
 }
 
 /** A service's verdict as text: the summary, then a line for each CUJ, worst first. */
