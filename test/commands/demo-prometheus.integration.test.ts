@@ -99,9 +99,8 @@ describe.each(prometheusPrograms)('demo --prometheus %s --registry', (program) =
   it.runIf(isThere)('says what is wrong before it starts anything', async () => {
     const unknown = await demo(ownRegistry, '--break', 'orders');
     expect(unknown.code).toBe(2);
-    expect(unknown.stderr).toContain(
-      'Give a CUJ (order, ledger), an endpoint as the registry writes it, or none.',
-    );
+    expect(unknown.stderr).toContain("Did you mean 'GET /Orders/{id}'?");
+    expect(unknown.stderr).toContain('a CUJ, whose last endpoint breaks: order, ledger\n');
     const traced = await demo(ownRegistry.replace('source: mesh', 'operation: http.request'));
     expect(traced.code).toBe(0);
     expect(traced.stdout).toContain(
