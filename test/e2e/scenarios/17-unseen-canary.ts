@@ -54,7 +54,7 @@ export const scenario: Scenario = {
       ),
       waitsForPerson(
         mistagged,
-        /^INCONCLUSIVE like \(no_data\): no request matches the canary (service_)?version:\w+, but \d+ requests of the newest minutes match neither it nor stable (service_)?version:\w+: check the version tag$/,
+        /^INCONCLUSIVE like \(no_data\): no request matches the canary (service_)?version:\w+, but \d+ requests of the newest minutes match neither it nor stable (service_)?version:\w+: check the version (tag|label)$/,
       ),
       waitsForPerson(
         same,
