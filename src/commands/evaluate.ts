@@ -16,6 +16,7 @@ import {
   type VerdictRecord,
 } from '../domain/judge/verdict-record.ts';
 import { readMoment } from '../domain/metrics/evaluation-request.ts';
+import { listed } from '../domain/name-lists.ts';
 import { askedBackends } from '../domain/registry/backend-words.ts';
 import { cujCalled, type Registry } from '../domain/registry/model.ts';
 import type { Opened } from '../server/compose.ts';
@@ -152,13 +153,7 @@ function withNames(error: unknown, { cujs, services }: Registry): unknown {
   const { nearest } = error.details;
   if (!Array.isArray(nearest) || nearest.length > 0) return error;
   const known = [...(error.code === 'service_not_found' ? services : cujs).keys()];
-  return new Misuse(`${error.message}\nThe registry has ${firstOf(known, 30)}.`);
-}
-
-function firstOf(names: readonly string[], max: number): string {
-  if (names.length === 0) return 'none';
-  const more = names.length - max;
-  return `${names.slice(0, max).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return new Misuse(`${error.message}\nThe registry has ${known.length === 0 ? 'none' : listed(known, 30)}.`);
 }
 
 /** Where nothing matches the canary: its version may be mistyped. */
@@ -184,7 +179,7 @@ async function versionLines(
       .filter(({ versions }) => versions.length > 0)
       .map(({ service, versions }) => {
         const names = versions.map(({ version }) => version);
-        return `Versions of ${service} in the last day: ${firstOf(names, 10)}.\n`;
+        return `Versions of ${service} in the last day: ${listed(names, 10)}.\n`;
       })
       .join('');
   } catch (error) {

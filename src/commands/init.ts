@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
-import { listed } from '../doctor/words.ts';
 import { SourceError } from '../domain/errors.ts';
+import { listed } from '../domain/name-lists.ts';
 import type { SourceDialect } from '../domain/registry/source-dialect.ts';
 import { type OpenApiRoutes, readOpenApi } from '../init/openapi.ts';
 import { proposeRegistry } from '../init/proposal.ts';

@@ -1,9 +1,10 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { clientEvents } from '../domain/sli/client-failure.ts';
 import { clientMetricsOf } from '../sources/datadog/query/client-metrics.ts';
 import type { DoctorFinding } from './finding.ts';
-import { listed, named } from './words.ts';
+import { named } from './words.ts';
 
 /** Whether the metrics that are made of a client's events are there, with the tags that tell canary, stable and names apart. */
 export function checkClientMetrics(

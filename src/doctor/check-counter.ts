@@ -1,4 +1,5 @@
 import { durationText } from '../domain/duration.ts';
+import { listed } from '../domain/name-lists.ts';
 import type { CounterFacts, Shares, UnmatchedMatcher } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { nearestFirst, nearestLabel } from '../sources/prometheus/query/near-labels.ts';
@@ -7,7 +8,7 @@ import { badMatchers, counterSourceOf } from '../sources/prometheus/query/source
 import { statusLabelsOf } from '../sources/prometheus/query/status-labels.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 import type { DoctorFinding } from './finding.ts';
-import { count, listed, named, percent } from './words.ts';
+import { count, named, percent } from './words.ts';
 
 /** Verdicts are made of minutes, and scrapes are a little late. */
 const maxScrapeMs = 66_000;

@@ -1,10 +1,11 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { failureTextOf, grpcStatuses } from '../domain/sli/failure.ts';
 import { endpointsCountedBy } from '../domain/sli/kind.ts';
 import { sliKinds } from '../domain/sli/table.ts';
 import type { DoctorFinding } from './finding.ts';
-import { count, listed, named, percent } from './words.ts';
+import { count, named, percent } from './words.ts';
 
 /** Whether the data is there that the registry's definitions of failure need, and whether the objectives fit them. */
 

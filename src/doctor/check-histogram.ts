@@ -1,3 +1,4 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, HistogramFacts, ServiceFacts, Shares } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, Registry, Service } from '../domain/registry/model.ts';
 import { endpointsCountedBy } from '../domain/sli/kind.ts';
@@ -6,7 +7,7 @@ import { recordedThresholds } from '../sources/prometheus/query/native-boundarie
 import { counterSourceOf } from '../sources/prometheus/query/source-template.ts';
 import { nearestNames } from '../suggestions/nearest.ts';
 import type { DoctorFinding } from './finding.ts';
-import { count, listed, named, percent } from './words.ts';
+import { count, named, percent } from './words.ts';
 
 /** Fewer histograms may lack a label or a bucket: those of processes that have just begun. */
 const fewHistograms = 0.01;

@@ -1,9 +1,9 @@
 import { durationText } from '../domain/duration.ts';
+import { listed } from '../domain/name-lists.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { lagRangeMs } from '../domain/registry/resolve-defaults.ts';
 import type { DoctorFinding } from './finding.ts';
 import { type BucketWatch, settleMs, type WatchedBucket } from './watch-buckets.ts';
-import { listed } from './words.ts';
 
 /** Recommendations are multiples of this. */
 const stepMs = 5_000;

@@ -1,9 +1,9 @@
 import { slisOf } from '../domain/judge/judge.ts';
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { whyNotRecorded } from '../sources/prometheus/query/recorded-series.ts';
 import type { DoctorFinding } from './finding.ts';
-import { listed } from './words.ts';
 
 /** Whether the rules that record error budgets are loaded, and are those of this registry. */
 export function checkRecordedSlos(

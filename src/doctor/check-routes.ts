@@ -1,9 +1,10 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
 import type { Endpoint, Registry, Service } from '../domain/registry/model.ts';
 import { allWords } from '../domain/registry/own-words.ts';
 import type { DoctorFinding } from './finding.ts';
 import { filledRoutes, nearestRoutes, signaturesOf } from './nearest-routes.ts';
-import { count, listed, named, percent } from './words.ts';
+import { count, named, percent } from './words.ts';
 
 /** Endpoints without traffic, each with the name that it most likely has, and busy routes that are in no CUJ. */
 export function checkRoutes(

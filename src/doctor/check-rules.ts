@@ -1,8 +1,9 @@
+import { listed } from '../domain/name-lists.ts';
 import type { Registry } from '../domain/registry/model.ts';
 import { ruleFacts } from '../domain/registry/rules.ts';
 import { sliKinds, sliNames } from '../domain/sli/table.ts';
 import type { DoctorFinding } from './finding.ts';
-import { count, listed } from './words.ts';
+import { count } from './words.ts';
 
 /** CUJs that are judged in another way than their authors most likely meant. */
 export function checkRules(registry: Registry): DoctorFinding[] {

@@ -1,10 +1,11 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, CounterFacts, ServiceFacts, Shares } from '../domain/ports/backend-facts.ts';
 import type { Service } from '../domain/registry/model.ts';
 import { allWords } from '../domain/registry/own-words.ts';
 import type { SelectorTemplate, SelectorTerm } from '../domain/registry/selector.ts';
 import { nearestFirst, nearestLabel } from '../sources/prometheus/query/near-labels.ts';
 import type { DoctorFinding } from './finding.ts';
-import { count, listed, named } from './words.ts';
+import { count, named } from './words.ts';
 
 /** Whether canary and stable can be told apart: the selectors' tags exist, have values, and more than one. */
 export function checkSelectors(facts: BackendFacts, service: Service, found: ServiceFacts): DoctorFinding[] {

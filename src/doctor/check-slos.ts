@@ -1,10 +1,10 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, SloFacts } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Registry } from '../domain/registry/model.ts';
 import { type SliName, sliNames } from '../domain/sli/table.ts';
 import { sloEvents, sloOf } from '../sources/datadog/query/slo-queries.ts';
 import type { DoctorFinding } from './finding.ts';
 import { type CountedEvents, countedEvents } from './metric-query.ts';
-import { listed } from './words.ts';
 
 /**
  * SLOs in Datadog that are missing, or whose objective or queries differ from the registry's. `misnamed`: the CUJs of which a name

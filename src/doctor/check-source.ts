@@ -1,9 +1,10 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { datadogDialect } from '../sources/datadog/query/dialect.ts';
 import { type QueryTemplate, templateOf } from '../sources/datadog/query/source-template.ts';
 import type { DoctorFinding } from './finding.ts';
-import { listed, named } from './words.ts';
+import { named } from './words.ts';
 
 /** Whether the metrics and tags that a source template names are there. Trace metrics: check-traffic.ts. */
 export function checkSource(registry: Registry, facts: BackendFacts, service: Service): DoctorFinding[] {

@@ -1,8 +1,9 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { spanFailuresOf, spanMetricsOf } from '../sources/datadog/query/span-metrics.ts';
 import type { DoctorFinding } from './finding.ts';
-import { count, listed, named, percent } from './words.ts';
+import { count, named, percent } from './words.ts';
 
 /** Below this share of requests with a span, verdicts rest on a sample. */
 const nearlyAll = 0.95;

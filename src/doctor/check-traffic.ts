@@ -1,3 +1,4 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
 import { allWords } from '../domain/registry/own-words.ts';
@@ -5,7 +6,7 @@ import { failureKindsOf } from '../domain/sli/failure.ts';
 import { checkErrors, checkGrpcCodes } from './check-failures.ts';
 import { checkSpanTraffic } from './check-spans.ts';
 import type { DoctorFinding } from './finding.ts';
-import { count, listed, named, percent } from './words.ts';
+import { count, named, percent } from './words.ts';
 
 /** A factor between the hits and those that sampleRate predicts, from which on sampleRate is reported. */
 const sampledFactor = 3;

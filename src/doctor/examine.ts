@@ -1,3 +1,4 @@
+import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, SurveyFailure } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import { likelyMistakesIn } from '../domain/registry/resolve-services.ts';
@@ -15,7 +16,7 @@ import { checkSpanMetrics } from './check-spans.ts';
 import { checkStores } from './check-stores.ts';
 import { checkTraffic } from './check-traffic.ts';
 import { type DoctorFinding, worstFirst } from './finding.ts';
-import { listed, named } from './words.ts';
+import { named } from './words.ts';
 
 export interface ExamineOptions {
   /** How many busy routes that are in no CUJ are named for each service. */

@@ -15,9 +15,3 @@ export function percent(ratio: number): string {
   const value = ratio * 100;
   return `${value >= 10 || value === 0 ? Math.round(value) : Number(value.toPrecision(2))}%`;
 }
-
-/** At most eight, and how many more there are. */
-export function listed(texts: readonly string[], max = 8): string {
-  const more = texts.length - max;
-  return more > 0 ? `${texts.slice(0, max).join(', ')} and ${more} more` : texts.join(', ');
-}

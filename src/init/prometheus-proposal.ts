@@ -1,3 +1,4 @@
+import { listed } from '../domain/name-lists.ts';
 import { queryAt } from '../domain/registry/resolve-endpoints.ts';
 import { methods } from '../domain/registry/schema.ts';
 import { normalizeParam } from '../domain/registry/selector.ts';
@@ -58,7 +59,7 @@ export function chooseCanary(candidates: ReadonlyMap<string, Shares>, fallback: 
     found.find(({ usable }) => usable.length > 1) ?? found.find(({ usable }) => usable.length === 1);
   const others = found
     .filter((other) => other !== one && other.usable.length > 1)
-    .map(({ label, usable }) => `${label} (${shown(usable)})`);
+    .map(({ label, usable }) => `${label} (${listed(usable, 3)})`);
   if (one === undefined) {
     const unusable = found.find(({ values }) => values.length > 0);
     return unusable === undefined
@@ -74,17 +75,12 @@ export function chooseCanary(candidates: ReadonlyMap<string, Shares>, fallback: 
   const { label, usable, unset } = one;
   const parts = [
     usable.length === 1
-      ? `CHECK: ${shown(usable)} only; it must be another value for each release`
-      : `versions: ${shown(usable)}`,
+      ? `CHECK: ${listed(usable, 3)} only; it must be another value for each release`
+      : `versions: ${listed(usable, 3)}`,
     ...(unset > 0.001 ? [`${percent(unset)} of the requests have no ${label}: they are stable's`] : []),
     ...(others.length === 0 ? [] : [`also: ${others.join(', ')}`]),
   ];
   return { label, note: parts.join('; ') };
-}
-
-function shown(values: readonly string[]): string {
-  const more = values.length - 3;
-  return `${values.slice(0, 3).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** An endpoint as its labels have it, joined by spaces. */

@@ -1,5 +1,6 @@
 import { dayMs, durationMs } from '../domain/duration.ts';
 import { boundText, decimal } from '../domain/judge/number-text.ts';
+import { listed } from '../domain/name-lists.ts';
 import { judgementChange } from '../domain/registry/compare.ts';
 import {
   type Cuj,
@@ -141,12 +142,10 @@ function grouped(number: number): string {
 const maxLabels = 20;
 
 function labels(endpoints: readonly Endpoint[]): string {
-  const shown = endpoints
-    .slice(0, maxLabels)
-    .map(({ label }) => code(label))
-    .join(', ');
-  const rest = endpoints.length - maxLabels;
-  return rest > 0 ? `${shown} and ${rest} more` : shown;
+  return listed(
+    endpoints.map(({ label }) => code(label)),
+    maxLabels,
+  );
 }
 
 function amount(number: number, what: string): string {

@@ -1,3 +1,4 @@
+import { joined } from '../domain/name-lists.ts';
 import { RegistrySchema } from '../domain/registry/schema.ts';
 import { type Schema, typeName } from './schema-types.ts';
 
@@ -32,7 +33,7 @@ function sentence(key: string, all: readonly string[]): string | undefined {
   const inner = all.filter((place) => place !== top);
   const where = [
     ...(inner.length < all.length ? [`at ${top}`] : []),
-    ...(inner.length > 0 ? [`in ${orList(inner)}`] : []),
+    ...(inner.length > 0 ? [`in ${joined(inner, 'or')}`] : []),
   ];
   return `${key} belongs ${where.join(', or ')}.`;
 }
@@ -78,9 +79,4 @@ function typesOf({ type, anyOf = [] }: Schema): string[] {
 function placeOf({ title }: Schema, otherwise: string): string {
   if (title === undefined) return otherwise;
   return `${/^[aeiou]/i.test(title) ? 'an' : 'a'} ${title}`;
-}
-
-/** `a, b or c`. */
-export function orList(names: readonly string[]): string {
-  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 }

@@ -1,10 +1,11 @@
 import type { ErrorObject } from 'ajv';
+import { joined } from '../domain/name-lists.ts';
 import { visible } from '../domain/outside-text.ts';
 import type { DocumentPath, Finding } from '../domain/registry/findings.ts';
 import { pathText } from '../domain/registry/findings.ts';
 import { sliNames } from '../domain/sli/table.ts';
 import { failureFix, failureKeyFix, grpcKeyFix, grpcStatusFix } from './failure-fix.ts';
-import { belongsIn, keyWithoutSpace, orList } from './key-places.ts';
+import { belongsIn, keyWithoutSpace } from './key-places.ts';
 import { nearest } from './nearest-key.ts';
 import { type Schema, typeName } from './schema-types.ts';
 import { keysOfUnions, meantErrors, misspeltKeys } from './schema-union.ts';
@@ -112,7 +113,7 @@ function unitFix({ data, parentSchema, schema }: ErrorObject): string | undefine
   const isValid = (text: string) => patterns.some((pattern) => pattern.test(text));
   if (!/^\d+$/.test(number) || isValid(number)) return undefined;
   const valid = units.map((unit) => `${number}${unit}`).filter(isValid);
-  return valid.length === 0 ? undefined : `Write the unit as well: ${orList(valid)}.`;
+  return valid.length === 0 ? undefined : `Write the unit as well: ${joined(valid, 'or')}.`;
 }
 
 function explain(error: ErrorObject, around: Surroundings): Explained | undefined {
@@ -337,7 +338,7 @@ function notAmong(
       return fix === undefined ? usual : { message: usual.message, fix };
     }
     case 'fails': {
-      const message = `${name} must be ${orList([...values.map(String), '{ slow: 4s }'])}, not ${found(data)}`;
+      const message = `${name} must be ${joined([...values.map(String), '{ slow: 4s }'], 'or')}, not ${found(data)}`;
       return /^slow\b/.test(String(data))
         ? { message, fix: 'Write { slow: 4s }, with a time of your choice.' }
         : { ...usual, message, fix: failsFix };

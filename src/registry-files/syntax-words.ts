@@ -1,4 +1,4 @@
-import { orList } from './key-places.ts';
+import { joined } from '../domain/name-lists.ts';
 
 /** What is wrong with a text that is not YAML, in words of its lines in place of those of a parser. */
 
@@ -88,10 +88,10 @@ function indentationWords(lines: readonly string[], line: number): SyntaxWords |
     const columns = [...new Set(open.map((one) => one.column))];
     return {
       ...at,
-      message: `the line begins at column ${column}, and the lines that it may belong to begin at column ${orList(columns.map(String))}`,
+      message: `the line begins at column ${column}, and the lines that it may belong to begin at column ${joined(columns.map(String), 'or')}`,
       fix: hyphen
         ? `Write a space after the hyphen in line ${nearest.line}.`
-        : `Begin it at column ${orList(columns.map(String))}, beside what it belongs to.`,
+        : `Begin it at column ${joined(columns.map(String), 'or')}, beside what it belongs to.`,
     };
   }
   const isEntry = own.trimStart().startsWith('-');

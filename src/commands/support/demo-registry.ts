@@ -4,6 +4,7 @@ import { type Simulator, startDatadogSimulator } from '../../demo/datadog/simula
 import { EventStore } from '../../demo/datadog/store.ts';
 import { brokenBy, planTraffic, type RegistryTraffic, simulateRegistry } from '../../demo/own-registry.ts';
 import { paramsOf } from '../../domain/metrics/evaluation-request.ts';
+import { listed } from '../../domain/name-lists.ts';
 import { visible } from '../../domain/outside-text.ts';
 import type { Problem, Registry, Service } from '../../domain/registry/model.ts';
 import { partOfBackend } from '../../domain/registry/part-of-backend.ts';
@@ -195,9 +196,7 @@ function breakable(choice: string, registry: Registry, { endpoints }: RegistryTr
     `there is no such CUJ with traffic, and no such endpoint.${near === undefined ? '' : ` Did you mean ${quoted(near)}?`}`,
     'Give none, or one of these:',
     ...kinds.flatMap(([what, some]) => {
-      const more = some.length - maxListed;
-      const listed = some.slice(0, maxListed).map(quoted).join(', ');
-      return some.length === 0 ? [] : `  ${what}: ${listed}${more > 0 ? ` and ${more} more` : ''}`;
+      return some.length === 0 ? [] : `  ${what}: ${listed(some.map(quoted), maxListed)}`;
     }),
     '',
   ].join('\n');

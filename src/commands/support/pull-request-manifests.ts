@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { listed } from '../../domain/name-lists.ts';
 import type { BaseCommit } from '../../github/base-commit.ts';
 import { manifestsOf, refuseLinksOut, WorkspaceError } from '../../github/workspace-files.ts';
 import type { LintFinding } from '../../lint/finding.ts';
@@ -80,12 +81,10 @@ function differenceFindings({ differences, out }: CheckReport, line: string): Pu
     const those = shown.filter((difference) => difference.kind === kind);
     const [first, ...others] = those;
     if (first === undefined) return [];
-    const named = those.slice(0, maxNamed).map(nameOf).join(', ');
-    const rest = those.length > maxNamed ? ` and ${those.length - maxNamed} more` : '';
     const message =
       others.length === 0
         ? `${nameOf(first)} ${one}`
-        : `${those.length} files below ${out} ${several}: ${named}${rest}`;
+        : `${those.length} files below ${out} ${several}: ${listed(those.map(nameOf), maxNamed)}`;
     return [{ severity: 'error', file: first.file, rule: 'out-of-date', message, fix }];
   };
   return [

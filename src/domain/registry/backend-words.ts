@@ -1,3 +1,4 @@
+import { joined } from '../name-lists.ts';
 import type { Registry, Service } from './model.ts';
 import { allWords } from './own-words.ts';
 import type { BackendWords, OwnWords, SourceDialect } from './source-dialect.ts';
@@ -69,10 +70,4 @@ export function tellsCallsLeft({ services }: Pick<Registry, 'services'>): boolea
 /** Whether services are measured by more than one backend. */
 export function haveSeveralBackends(services: readonly Service[]): boolean {
   return services.some(({ dialect }) => dialect !== services[0]?.dialect);
-}
-
-function joined(texts: readonly string[], join: 'and' | 'or'): string {
-  const all = [...new Set(texts)];
-  const last = all.pop() ?? '';
-  return all.length === 0 ? last : `${all.join(', ')} ${join} ${last}`;
 }

@@ -1,6 +1,7 @@
 import { durationText } from '../duration.ts';
 import { paramsOf } from '../metrics/evaluation-request.ts';
 import { objectionsTo, type StandingQuestion } from '../metrics/standing-question.ts';
+import { listed } from '../name-lists.ts';
 import { defaultFailureText } from '../sli/failure.ts';
 import { sliNames } from '../sli/table.ts';
 import type { DocumentPath } from './findings.ts';
@@ -231,7 +232,7 @@ function failuresText(endpoints: Cuj['endpoints']): string {
   const textOf = ({ failure }: Cuj['endpoints'][number]) => failure?.text ?? defaultFailureText;
   const distinct = new Set(endpoints.map(textOf));
   if (distinct.size < 2) return [...distinct][0] ?? defaultFailureText;
-  return listed(endpoints.map((endpoint) => `${textOf(endpoint)} on ${endpoint.label}`).sort());
+  return listed(endpoints.map((endpoint) => `${textOf(endpoint)} on ${endpoint.label}`).sort(), maxListed);
 }
 
 function warmUpText({ warmUpMs = {} }: GatePolicy): string {
@@ -269,7 +270,11 @@ function policyOf(before: Cuj, after: Cuj): RegistryChange[] {
   if (change === undefined) return [];
   const { settings, endpointsAdded, endpointsRemoved } = change;
   const changed = settings.map((one) => `${one.key} from ${one.before} to ${one.after}`);
-  const labels = (endpoints: readonly Endpoint[]) => listed(endpoints.map(({ label }) => label));
+  const labels = (endpoints: readonly Endpoint[]) =>
+    listed(
+      endpoints.map(({ label }) => label),
+      maxListed,
+    );
   if (endpointsAdded.length > 0) changed.push(`endpoints added: ${labels(endpointsAdded)}`);
   if (endpointsRemoved.length > 0) changed.push(`endpoints removed: ${labels(endpointsRemoved)}`);
   return [
@@ -289,11 +294,6 @@ function hasEndpoint({ endpoints }: Cuj, { service, resource }: Endpoint): boole
 }
 
 const maxListed = 5;
-
-function listed(texts: readonly string[]): string {
-  const shown = texts.slice(0, maxListed).join(', ');
-  return texts.length > maxListed ? `${shown} and ${texts.length - maxListed} more` : shown;
-}
 
 function changesOfService(old: Registry, next: Registry, before: Service): RegistryChange[] {
   const { required, optional } = paramsOf([before]);
