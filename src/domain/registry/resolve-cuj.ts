@@ -1,7 +1,7 @@
 import { type BySli, forEverySli } from '../sli/by-sli.ts';
 import { type SliName, sliKinds, sliNames } from '../sli/table.ts';
 import type { RoutePlace } from './duplicate-routes.ts';
-import { type RegistryInput, type Report, Reporter } from './findings.ts';
+import type { Reporter } from './findings.ts';
 import type { Cuj, Endpoint, ErrorBudgetAction } from './model.ts';
 import { hasAtMostThreeDecimals, type Objective, objectiveOf } from './objective.ts';
 import { readClient } from './resolve-client.ts';
@@ -239,26 +239,6 @@ export function thresholdPlaces(document: CujDocument): ThresholdPlace[] {
     places.push({ path: ['endpoints', index, 'latencyMs'], value: endpoint.latencyMs, service });
   }
   return places;
-}
-
-/** Warns of thresholds below a millisecond: no service promises that, and `0.3` is a usual threshold in seconds. */
-export function warnOfThresholds(inputs: readonly RegistryInput[], warn: Report): void {
-  for (const { file, document, broken } of inputs) {
-    for (const [index, cuj] of (document.cujs ?? []).entries()) {
-      if (broken?.cujs.has(index) || cuj.retired !== undefined) continue;
-      const reporter = new Reporter(warn, file, ['cujs', index]);
-      for (const { path, value } of thresholdPlaces(cuj as CujDocument)) {
-        if (value >= 1) continue;
-        reporter.value(
-          path,
-          'threshold-in-seconds',
-          value,
-          `latencyMs is in milliseconds, and ${value} ms are faster than services are`,
-          `Write latencyMs: ${Number((value * 1_000).toPrecision(6))}, if ${value} s are meant.`,
-        );
-      }
-    }
-  }
 }
 
 function latencyOnTemplate(

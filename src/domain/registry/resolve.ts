@@ -3,7 +3,7 @@ import { RouteCheck } from './duplicate-routes.ts';
 import { type Finding, type RegistryInput, type Report, Reporter } from './findings.ts';
 import type { Cuj, QueryBatch, Registry } from './model.ts';
 import { planBatches } from './query-batches.ts';
-import { resolveCuj, retiredCuj, warnOfThresholds } from './resolve-cuj.ts';
+import { resolveCuj, retiredCuj } from './resolve-cuj.ts';
 import { collectDefaults } from './resolve-defaults.ts';
 import { checkNamedServices } from './resolve-endpoints.ts';
 import { warnOfFailures } from './resolve-failures.ts';
@@ -14,7 +14,7 @@ import {
   warnOfServices,
 } from './resolve-services.ts';
 import type { AnyCujDocument, CujDocument } from './schema.ts';
-import { warnOfThresholdsInsideBuckets } from './threshold-warnings.ts';
+import { warnOfThresholds, warnOfThresholdsInsideBuckets } from './threshold-warnings.ts';
 
 export type Resolution =
   | {
