@@ -5,11 +5,8 @@ import { allWords } from '../domain/registry/own-words.ts';
 export type VersionSelector = { readonly key: string; readonly param: string } | { readonly why: string };
 
 /** Past rollouts can be told by one tag with one placeholder as its whole value, such as `version:{version}`. */
-export function versionSelectorOf({
-  canary,
-  dialect,
-}: Pick<Service, 'canary'> & Partial<Pick<Service, 'dialect'>>): VersionSelector {
-  const { tag } = allWords(dialect ?? { backend: '' });
+export function versionSelectorOf({ canary, dialect }: Pick<Service, 'canary' | 'dialect'>): VersionSelector {
+  const { tag } = allWords(dialect);
   const [term, ...more] = canary.terms;
   if (canary.params.length === 0) {
     return {
@@ -41,13 +38,13 @@ export function versionSelectorOf({
  * same tag, which the version before has. Otherwise stable is the rest, as it is for a caller who does not give it.
  */
 export function paramsFor(
-  { canary, stable }: Pick<Service, 'canary' | 'stable'>,
+  { canary, stable, dialect }: Pick<Service, 'canary' | 'stable' | 'dialect'>,
   version: string,
   before: string,
 ): ReadonlyMap<string, string> {
   const params = new Map([[canary.params[0] as string, version]]);
   const stableParam = stable?.params[0];
-  const own = stable === undefined ? undefined : versionSelectorOf({ canary: stable });
+  const own = stable === undefined ? undefined : versionSelectorOf({ canary: stable, dialect });
   if (stableParam !== undefined && own !== undefined && 'key' in own && own.key === canary.terms[0]?.key) {
     if (!params.has(stableParam)) params.set(stableParam, before);
   }

@@ -90,8 +90,9 @@ describe('attempts by the minute', () => {
 });
 
 describe('which selectors tell past rollouts', () => {
-  const selector = (text: string) => parseSelector(text, datadogDialect) as SelectorTemplate;
-  const versionSelector = (text: string) => versionSelectorOf({ canary: selector(text) });
+  const dialect = datadogDialect;
+  const selector = (text: string) => parseSelector(text, dialect) as SelectorTemplate;
+  const versionSelector = (text: string) => versionSelectorOf({ canary: selector(text), dialect });
   it.each([
     ['version:{version}', { key: 'version', param: 'version' }],
     ['pod_hash:{hash}', { key: 'pod_hash', param: 'hash' }],
@@ -106,7 +107,11 @@ describe('which selectors tell past rollouts', () => {
   it('give stable the version before where its selector takes one, and leave it the rest otherwise', () => {
     const canary = selector('version:{version}');
     const params = (stable?: string) => [
-      ...paramsFor({ canary, stable: stable === undefined ? undefined : selector(stable) }, 'v2', 'v1'),
+      ...paramsFor(
+        { canary, dialect, stable: stable === undefined ? undefined : selector(stable) },
+        'v2',
+        'v1',
+      ),
     ];
     expect(params('version:{stable_version}')).toEqual([
       ['version', 'v2'],
