@@ -57,13 +57,7 @@ export function snapshotOf(
         .filter(({ role }) => role.service === name)
         .map((own) => ({ role: own.role, events: eventsOf(own) }));
       const asked = new Set(resources);
-      if (resources.some((resource) => resource !== '*')) {
-        const own = series.all
-          .filter(({ role }) => role.service === name)
-          .map(({ samples }) => samples.labels);
-        const absent = groupLabels.filter((label) => own.every((labels) => labelOf(labels, label) === ''));
-        refuseUnrouted(name, counts, groupLabels, absent);
-      }
+      if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels, series);
       const sideOf = (belongs: (scope: SeriesScope) => boolean): SideCounts => {
         const whole = new Sums(buckets);
         const requests = new Map<string, Sums>();
@@ -125,11 +119,13 @@ function refuseUnrouted(
   service: string,
   counts: readonly { readonly role: SeriesRole; readonly events: Float64Array | undefined }[],
   labels: readonly string[],
-  absent: readonly string[],
+  series: ReadSeries,
 ): void {
   const unrouted = counts.filter(({ role }) => role.isCanary && role.isBad && role.endpoint === undefined);
   const bad = unrouted.reduce((sum, { events }) => sum + (events?.reduce((a, b) => a + b, 0) ?? 0), 0);
   if (bad === 0) return;
+  const own = series.all.filter(({ role }) => role.service === service);
+  const absent = labels.filter((label) => own.every(({ samples }) => labelOf(samples.labels, label) === ''));
   if (absent.length > 0) {
     throw malformed(
       `${bad} bad events of the canary of ${service} are of no endpoint: no series has the label ${absent.join(', ')} of groupBy (${labels.join('/')})`,
