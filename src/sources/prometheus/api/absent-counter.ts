@@ -8,7 +8,7 @@ import {
   oneOfValues,
   quoted,
 } from '../query/label-matchers.ts';
-import { presetCountersQuery } from '../query/preset-counters.ts';
+import { presetMetricsThere } from '../query/preset-counters.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
 import type { Asking } from './survey-questions.ts';
 
@@ -29,13 +29,12 @@ export async function readAbsent(
     return { serviceValue, labelNames: ofService, unmatched, labelsOfName: [], counters: new Set() };
   }
   const ofMetric = await labelsOf(asking, metric);
-  const there = ofMetric === undefined ? await asking.vector(presetCountersQuery) : [];
   return {
     serviceValue,
     labelNames: ofMetric,
     unmatched: [],
     labelsOfName: await labelsWithValue(asking, metric, ofMetric ?? [], service.name),
-    counters: new Set(there.map(({ labels }) => labelOf(labels, '__name__'))),
+    counters: ofMetric === undefined ? await presetMetricsThere(asking) : new Set(),
   };
 }
 

@@ -24,7 +24,7 @@ import {
 } from '../query/found-counters.ts';
 import { isLabelName, type Labels, labelOf, matcherTest, quoted } from '../query/label-matchers.ts';
 import { nearestFirst, nearestLabel } from '../query/near-labels.ts';
-import { presetCountersQuery, presetsThere } from '../query/preset-counters.ts';
+import { presetMetricsThere, presetsThere } from '../query/preset-counters.ts';
 import { badMatchers } from '../query/source-template.ts';
 import { statusLabelsOf } from '../query/status-labels.ts';
 import type { PrometheusConnection } from './connection.ts';
@@ -157,10 +157,8 @@ async function ofPresets(
   if (wrong !== undefined && 'problem' in wrong) return wrong;
   const usable = sources as ProposedSource[];
   const names = usable.map(({ parsed }) => parsed.total.metric);
-  const there = await asking.vector(presetCountersQuery);
-  const found = usable.filter(({ parsed }) =>
-    there.some(({ labels }) => labelOf(labels, '__name__') === parsed.total.metric),
-  );
+  const there = await presetMetricsThere(asking);
+  const found = usable.filter(({ parsed }) => there.has(parsed.total.metric));
   if (found.length === 0) return await withoutPresets(asking, names);
   const problems: string[] = [];
   for (const source of found) {
@@ -176,8 +174,7 @@ async function ofPresets(
 
 /** Counters of presets that are there, as a sentence. */
 async function othersThere(asking: Asking): Promise<string> {
-  const there = await asking.vector(presetCountersQuery);
-  return presetsThere(new Set(there.map(({ labels }) => labelOf(labels, '__name__'))));
+  return presetsThere(await presetMetricsThere(asking));
 }
 
 function nearLabelText(label: string, names: readonly string[]): string {

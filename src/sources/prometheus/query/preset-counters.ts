@@ -1,5 +1,5 @@
 import { presetSource, proposedPresets } from './found-counters.ts';
-import { quoted } from './label-matchers.ts';
+import { type Labels, labelOf, quoted } from './label-matchers.ts';
 
 /** A counter that a preset knows. */
 export interface PresetCounter {
@@ -26,7 +26,15 @@ export const presetCounters: readonly PresetCounter[] = Object.entries(proposedP
 );
 
 /** Series by name of those of them that are there. */
-export const presetCountersQuery = `count by (__name__) ({__name__=~${quoted(presetCounters.map(({ metric }) => metric).join('|'))}})`;
+const thereQuery = `count by (__name__) ({__name__=~${quoted(presetCounters.map(({ metric }) => metric).join('|'))}})`;
+
+/** The names of those of them that are there. */
+export async function presetMetricsThere(asking: {
+  vector(query: string): Promise<readonly { readonly labels: Labels }[]>;
+}): Promise<ReadonlySet<string>> {
+  const there = await asking.vector(thereQuery);
+  return new Set(there.map(({ labels }) => labelOf(labels, '__name__')));
+}
 
 /** Counters of presets that are there, as a sentence; the empty string where there is none. */
 export function presetsThere(metrics: ReadonlySet<string>): string {
