@@ -142,12 +142,12 @@ export function joinedTexts(texts: readonly (string | undefined)[]): string | un
     : withoutRepeatedEvents(distinct).join('; ');
 }
 
-/** Which requests are good, to follow the word "requests", where `usual` is said of the default. */
-export function goodRequestsText(
-  usual: string,
-  endpoints: Iterable<{ readonly failure?: Failure | undefined }>,
-): string {
-  const text = failureTextOf(endpoints);
+/**
+ * Which requests are good, to follow the word "requests", where `usual` is said of the default. `failures`: what counts as a failure on
+ * each endpoint, where undefined is the default.
+ */
+export function goodRequestsText(usual: string, failures: readonly (string | undefined)[]): string {
+  const text = joinedTexts(failures);
   return text === undefined ? usual : `that do not fail (${text})`;
 }
 

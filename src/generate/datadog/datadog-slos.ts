@@ -61,8 +61,10 @@ export function titleOf(cuj: Cuj): string {
 export function goodMeans({ cuj, sli }: Pick<CujSlo, 'cuj' | 'sli'>): string {
   const kind = sliKinds[sli];
   const { needsThreshold, events, goodRequests, countsFailures } = kind;
-  if (countsFailures)
-    return `${events} ${goodRequestsText(goodRequests, endpointsCountedBy(kind, cuj.endpoints))}`;
+  if (countsFailures) {
+    const failures = endpointsCountedBy(kind, cuj.endpoints).map(({ failure }) => failure?.text);
+    return `${events} ${goodRequestsText(goodRequests, failures)}`;
+  }
   if (!needsThreshold) return `${events} ${goodRequests}`;
   const thresholds = [...new Set(cuj.endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort(
     (a, b) => a - b,

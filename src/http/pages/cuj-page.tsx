@@ -132,17 +132,14 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
 function goodText({ cuj: { endpoints }, services }: CujView, sli: (typeof sliNames)[number]): string {
   const kind = sliKinds[sli];
   if (kind.countsFailures) {
-    const counted = endpointsCountedBy(kind, endpoints);
     const sourceOf = new Map(services.map(({ name, source }) => [name, source]));
-    const texts = counted.map(({ service, failure }) => {
+    const failures = endpointsCountedBy(kind, endpoints).map(({ service, failure }) => {
       const source = sourceOf.get(service);
       return source === undefined || kind.ofClient || isOfOperation(source)
-        ? (failure?.text ?? defaultFailureText)
+        ? failure?.text
         : `bad of the source ${source}`;
     });
-    return texts.some((text) => text.startsWith('bad of'))
-      ? `that do not fail (${[...new Set(texts)].join('; ')})`
-      : goodRequestsText(kind.goodRequests, counted);
+    return goodRequestsText(kind.goodRequests, failures);
   }
   if (!kind.needsThreshold) return kind.goodRequests;
   const limits = [
