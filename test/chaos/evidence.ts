@@ -2,6 +2,9 @@ import type { Route } from './world.ts';
 
 /** What the oracle asks about a backend: which spans an answer may be about, and which counts may be in it. */
 
+/** So much may be left out at the end of the data, where counts of one side are missing. */
+export const maxIncompleteMs = 60_000;
+
 /** A question, and when it was asked and answered. */
 export interface Asked {
   readonly kind: 'cuj' | 'service';

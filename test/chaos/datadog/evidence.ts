@@ -6,6 +6,7 @@ import {
   type Evidence,
   floor,
   givenBeginOf,
+  maxIncompleteMs,
   pastEndOf,
   unique,
   usualTellingMs,
@@ -18,8 +19,6 @@ const minuteMs = 60_000;
 const lagMs = 45_000;
 /** After so long a silence a rollout begins anew. A past that stops so early is not kept. */
 const restartGapMs = 5 * minuteMs;
-/** So much may be left out at the end of the data, where counts of one side are missing. */
-const maxIncompleteMs = minuteMs;
 const bucketMs = 10_000;
 /**
  * By so many events the parts of an endpoint's requests may miss their total: they may have arrived between two queries

@@ -7,6 +7,7 @@ import {
   type Evidence,
   floor,
   givenBeginOf,
+  maxIncompleteMs,
   pastEndOf,
   unique,
   usualTellingMs,
@@ -19,8 +20,6 @@ const minuteMs = 60_000;
 /** Of the registries. */
 export const lagMs = 20_000;
 export const maxWindowMs = 60 * minuteMs;
-/** So much may be left out at the end of the data, where counts of one side are missing. */
-const maxIncompleteMs = minuteMs;
 const bucketMs = 5_000;
 /** The gate judges nothing where the newest sample of a pod that cannot be scraped is older than this, at the end of the data. */
 export const silenceMs = 20_000;
