@@ -5,8 +5,6 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
-import { remoteWrite } from '../../../src/demo/prometheus/remote-write.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { openslo } from '../../../src/generate/openslo/openslo.ts';
 import { prometheusSloRules } from '../../../src/generate/prometheus/slo-rules.ts';
@@ -15,6 +13,7 @@ import { BackendProcesses } from './backend-process.ts';
 import { addPrometheus } from './prometheus-program.ts';
 import { counterText, nativeHistogram, protobufType } from './protobuf-exposition.ts';
 import { isInstalled, testedBackends } from './real-backends.ts';
+import { replayRules } from './replay-rules.ts';
 import { document, randomOf, registryOf } from './traffic.ts';
 
 /**
@@ -198,21 +197,8 @@ describe.each(programs)('rules of native histograms in a real %s', (program) => 
     }
     shown = Buffer.alloc(0);
     const [file] = prometheusSloRules(registry);
-    for (const { rules: own } of parse(file?.text ?? '').groups) {
-      for (const { record, expr, labels = {} } of own) {
-        if (record === undefined) continue;
-        const found = await query('query_range', {
-          ...{ query: expr, step: '60' },
-          start: String(beginMs / 1000 + 7),
-          end: String(timeOf(lastScrape) / 1000 + 7),
-        });
-        const series = found.map(({ metric, values = [] }) => ({
-          metric: { ...metric, ...labels, __name__: record as string },
-          samples: values.map(([seconds, value]) => [seconds * 1000, Number(value)] as const),
-        }));
-        if (series.length > 0) await remoteWrite(url, series);
-      }
-    }
+    const [fromMs, toMs] = [beginMs + 7_000, timeOf(lastScrape) + 7_000];
+    await replayRules(url, file?.text ?? '', { fromMs, toMs, stepMs: 60_000 });
     writeFileSync(rules, file?.text ?? '');
   }, 300_000);
   afterAll(async () => {
