@@ -2,6 +2,8 @@ import { durationText } from '../domain/duration.ts';
 import { listed } from '../domain/name-lists.ts';
 import type { CounterFacts, Shares, UnmatchedMatcher } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
+import type { Failure } from '../domain/sli/failure.ts';
+import { withFailure } from '../sources/prometheus/query/counted-failures.ts';
 import { nearestFirst, nearestLabel } from '../sources/prometheus/query/near-labels.ts';
 import { presetCounters, presetsThere } from '../sources/prometheus/query/preset-counters.ts';
 import { badMatchers, counterSourceOf } from '../sources/prometheus/query/source-template.ts';
@@ -124,7 +126,10 @@ function labels(registry: Registry, service: Service, counter: CounterFacts): Do
   const source = counterSourceOf(declared);
   const about = named(service);
   const findings: DoctorFinding[] = [];
-  for (const label of statusLabelsOf(source)) {
+  const definitions = [undefined, ...failuresOf(registry, service)].map((failure) =>
+    withFailure(source, failure),
+  );
+  for (const label of new Set(definitions.flatMap(statusLabelsOf))) {
     const share = shareWithout(counter.labels.get(label), counter.series);
     if (share <= fewSeries) continue;
     findings.push({
@@ -168,11 +173,18 @@ function labels(registry: Registry, service: Service, counter: CounterFacts): Do
       check: 'status-values',
       about,
       message: `values of ${label}, by which failures are told: ${listed(values.map(([value, series]) => `${value} (${count(series)} series)`))}`,
-      verdict: 'None. A value that means a failure and that bad does not select is never counted.',
-      fix: 'Compare them with bad of the source.',
+      verdict: 'None. A value that means a failure and that is not counted as one is never seen.',
+      fix: `Compare them with ${definitions.length === 1 ? 'bad of the source' : 'bad of the source, and with failure in the registry'}.`,
     });
   }
   return findings;
+}
+
+/** The definitions of failure that endpoints of a service have in place of the source's own. */
+function failuresOf(registry: Registry, service: Service): readonly Failure[] {
+  const batch = registry.batchOfService.get(service.name);
+  const own = batch?.services.find((one) => one.service.name === service.name);
+  return (own?.failures ?? []).map(({ failure }) => failure);
 }
 
 function scrapes(service: Service, { metric, scrapeMs }: CounterFacts): DoctorFinding[] {

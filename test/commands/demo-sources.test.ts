@@ -76,6 +76,17 @@ describe('the series of simulated pods', () => {
     }
   });
 
+  it('fail by the definition that the endpoint has', () => {
+    const [order] = document.cujs ?? [];
+    const registry = registryOf({
+      ...document,
+      cujs: [{ ...order, failure: [401] }] as NonNullable<typeof document.cujs>,
+    });
+    const { exports } = simulatedSources(registry);
+    expect(exports(request(500)).map(({ labels }) => labels.code)).toEqual(['401']);
+    expect(exports(request(200)).map(({ labels }) => labels.code)).toEqual(['200']);
+  });
+
   it('have buckets that end at the thresholds of the registry', () => {
     const registry = registryWith(
       {

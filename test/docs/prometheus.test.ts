@@ -14,7 +14,7 @@ const blocks = [...text.matchAll(/^( *)```yaml\n([\s\S]*?)^ *```$/gm)]
   .filter(({ sources }) => sources !== undefined);
 
 it('shows registries and sources', () => {
-  expect(blocks).toHaveLength(7);
+  expect(blocks).toHaveLength(8);
 });
 
 it.each(blocks.map((block, i) => [i + 1, block] as const))('example %d is good', (_, block) => {

@@ -37,6 +37,29 @@ describe('rules of SLOs in Prometheus', () => {
     expect(payments).toContain('job="pay\\"ments"');
   });
 
+  it('count the failures of each endpoint by its own definition, and each request once', () => {
+    const endpoints = [
+      { service: 'orders', method: 'POST', path: '/orders', failure: ['5xx', 401] },
+      'GET /b',
+    ];
+    const cuj = { name: 'buy', owner: 'team', service: 'orders', endpoints };
+    const [file] = prometheusSloRules(registryOf({ ...document, cujs: [cuj] }));
+    const rules: Loose[] = documentsOf(file?.text ?? '')[0].groups.flatMap((one: Loose) => one.rules);
+    const exprOf = (record: string) => rules.find((rule) => rule.record === record)?.expr;
+    const selected = (more: string) => `rate(http_requests_total{job="orders",env="prod",${more}}[5m])`;
+    const bad = [
+      selected('method="POST",route="/orders",code=~"5..|401"'),
+      selected('method="GET",route="/b",code=~"5.."'),
+    ];
+    expect(exprOf('cuj_endpoint:requests_bad:rate5m')).toContain(`(${bad.join(' or ')})`);
+    expect(exprOf('cuj_endpoint:requests:rate5m')).toContain(
+      `(${[selected('method="GET",route="/b"'), selected('method="POST",route="/orders"')].join(' or ')})`,
+    );
+    expect(rules.find(({ annotations }) => annotations !== undefined)?.annotations.failures).toBe(
+      'Requests with code=~"5..", on GET /b; or code=~"5..|401", on POST /orders fail.',
+    );
+  });
+
   it('count the failures of gRPC as the gate does, and zero where there is no counter of failures', () => {
     expect(recording('browse', 'cuj_endpoint:requests_bad:rate5m')).toEqual([
       expect.stringMatching(

@@ -1,6 +1,8 @@
 import type { ExportedSeries } from '../../demo/prometheus/scraped-pods.ts';
-import type { Registry, Service } from '../../domain/registry/model.ts';
+import type { Endpoint, Registry, Service } from '../../domain/registry/model.ts';
+import type { Failure } from '../../domain/sli/failure.ts';
 import { boundaryOf, bucketLabel } from '../../sources/prometheus/query/bucket-boundaries.ts';
+import { withFailure } from '../../sources/prometheus/query/counted-failures.ts';
 import type { CounterSelector } from '../../sources/prometheus/query/counter-selector.ts';
 import {
   filledMatcher,
@@ -31,6 +33,8 @@ interface ServiceSeries {
   readonly source: CounterSource;
   readonly good: Labels;
   readonly bad: Labels;
+  /** Those of endpoints that fail by a definition of their own. */
+  readonly badOf: ReadonlyMap<string, Labels>;
   readonly histogram:
     | { readonly metric: string; readonly labels: Labels; readonly boundaries: readonly number[] }
     | undefined;
@@ -48,7 +52,7 @@ export function simulatedSources(registry: Registry): SimulatedSources {
       continue;
     }
     const source = counterSourceOf(declared);
-    const made = seriesOf(service, source, thresholdsOf(registry, service));
+    const made = seriesOf(service, source, endpointsOf(registry, service));
     if ('problem' in made) notSimulated.set(service.name, made.problem);
     else {
       series.set(service.name, made);
@@ -65,14 +69,14 @@ export function simulatedSources(registry: Registry): SimulatedSources {
   };
 }
 
-function thresholdsOf(registry: Registry, { name }: Service): number[] {
+function endpointsOf(registry: Registry, { name }: Service): Endpoint[] {
   const endpoints = [...registry.cujs.values()].flatMap((cuj) => cuj.endpoints);
-  const own = endpoints.flatMap(({ service, latencyMs }) => (service === name ? (latencyMs ?? []) : []));
-  return [...new Set(own)].sort((a, b) => a - b);
+  return endpoints.filter(({ service }) => service === name);
 }
 
 function exported(own: ServiceSeries, { resource, statusCode = 200, primaryTags = {} }: Identity) {
-  const { source, good, bad, histogram } = own;
+  const { source, good, badOf, histogram } = own;
+  const bad = badOf.get(resource) ?? badOf.get('*') ?? own.bad;
   const told = { ...primaryTags, ...endpointLabels(source, resource) };
   const counter = {
     metric: source.total.metric,
@@ -101,7 +105,7 @@ function endpointLabels({ endpointLabels: labels }: CounterSource, endpoint: str
 function seriesOf(
   service: Service,
   source: CounterSource,
-  thresholdsMs: readonly number[],
+  endpoints: readonly Endpoint[],
 ): (ServiceSeries & { readonly problemOfDurations: string | undefined }) | { readonly problem: string } {
   const free = new Set([
     ...source.endpointLabels,
@@ -110,11 +114,23 @@ function seriesOf(
   ]);
   const base = fixedLabels(service, source.total, free);
   if (typeof base === 'string') return { problem: base };
-  const own = badMatchers(source).map((matcher) => filledMatcher(matcher, service.name, service.env));
-  const outcomes = outcomesOf(source.total.matchers, own);
+  const outcomesBy = (failure: Failure | undefined) => {
+    const own = badMatchers(withFailure(source, failure));
+    const filled = own.map((matcher) => filledMatcher(matcher, service.name, service.env));
+    return outcomesOf(source.total.matchers, filled);
+  };
+  const outcomes = outcomesBy(undefined);
   if (typeof outcomes === 'string') return { problem: outcomes };
-  const series = { source, good: { ...base, ...outcomes.good }, bad: { ...base, ...outcomes.bad } };
+  const badOf = new Map<string, Labels>();
+  for (const { resource, failure } of endpoints) {
+    const defined = failure === undefined ? undefined : outcomesBy(failure);
+    if (typeof defined === 'object') badOf.set(resource, { ...base, ...defined.bad });
+  }
+  const series = { source, good: { ...base, ...outcomes.good }, bad: { ...base, ...outcomes.bad }, badOf };
   const { durations } = source;
+  const thresholdsMs = [...new Set(endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort(
+    (a, b) => a - b,
+  );
   if (durations === undefined || thresholdsMs.length === 0)
     return { ...series, histogram: undefined, problemOfDurations: undefined };
   const without = (problemOfDurations: string) => ({ ...series, histogram: undefined, problemOfDurations });

@@ -4,9 +4,9 @@ import { minHistoryMs } from '../judge/freshness.ts';
 import { incompleteBuckets } from '../judge/incomplete-data.ts';
 import { haveSeveralBackends } from '../registry/backend-words.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
-import type { Cuj, Endpoint, Service } from '../registry/model.ts';
+import { type Cuj, type Endpoint, isOfOperation, type Service } from '../registry/model.ts';
 import { mapSlis } from '../sli/by-sli.ts';
-import { isServersFault } from '../sli/failure.ts';
+import { isServersFault, ofSourceText } from '../sli/failure.ts';
 import { countsEndpoint, type SliKind } from '../sli/kind.ts';
 import { sliKinds } from '../sli/table.ts';
 import { type WithoutDispersion, withDispersion } from './estimated-dispersion.ts';
@@ -60,10 +60,19 @@ export function measurementOf(
     };
     return minutesOf(from, of, fromMs, toMs) ?? none;
   };
+  const isDefined = cuj.endpoints.some(
+    ({ failure }) => failure !== undefined && failure.by.kind !== 'client',
+  );
+  /** Beside other definitions, what a source says has a name as well. */
+  const failureText = ({ failure }: Endpoint, { source, client }: Service) =>
+    failure !== undefined || !isDefined || isOfOperation(source) || client !== undefined
+      ? failure?.text
+      : ofSourceText(source);
   const measured = (endpoint: Endpoint, kind: SliKind): WithoutDispersion => {
     const service = services.get(endpoint.service) as Service;
     const from = snapshots.get(endpoint.service) as Snapshots;
-    const { latencyMs, failure } = endpoint;
+    const { latencyMs } = endpoint;
+    const failure = failureText(endpoint, service);
     const seriesIn = (snapshot: Snapshot | undefined, side: 'canary' | 'stable') => {
       const counts = snapshot?.services.get(endpoint.service)?.[side];
       return counts === undefined ? undefined : kind.seriesOf(counts, endpoint);
@@ -92,7 +101,7 @@ export function measurementOf(
       resource: endpoint.resource,
       label: endpoint.label,
       ...(kind.needsThreshold && latencyMs !== undefined ? { latencyMs } : {}),
-      ...(kind.countsFailures && failure !== undefined ? { failure: failure.text } : {}),
+      ...(kind.countsFailures && failure !== undefined ? { failure } : {}),
       sampleRate: service.sampleRate,
       dispersion: service.dispersion,
       canary: side('canary'),

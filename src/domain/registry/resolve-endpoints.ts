@@ -3,7 +3,7 @@ import type { DialectsOfSources } from './dialects-of-sources.ts';
 import type { CujPlace, RoutePlace } from './duplicate-routes.ts';
 import type { Reporter } from './findings.ts';
 import { isOfOperation, type Service, spansSource } from './model.ts';
-import { checkFailure } from './resolve-failures.ts';
+import { checkFailure, failureProblemOf, type MeasuredBy, takesFailures } from './resolve-failures.ts';
 import type { Named } from './resolve-services.ts';
 import type { CujDocument, EndpointDocument } from './schema.ts';
 import type { Source, SourceDialect } from './source-dialect.ts';
@@ -95,7 +95,7 @@ export function readEndpoints(
     const source = sourceOf(service, scope);
     if (source !== 'trace') checkTemplateEndpoint(one, index, service, source, scope, ungrouped, reporter);
     const latencyMs = hasDurations(service, scope) ? (one.latencyMs ?? cuj.latencyMs) : undefined;
-    if (source === 'trace') checkFailure(one.failure, ['endpoints', index, 'failure'], source, reporter);
+    checkFailure(one.failure, ['endpoints', index, 'failure'], measuredBy(service, scope), reporter);
     const failure = failureOfEndpoint(one.failure, ownFailure, service, scope);
     const endpoint = { service, resource: one.resource, label: one.label, latencyMs, ...failure };
     result.push({ endpoint, path: one.path, cuj: place, index });
@@ -103,27 +103,41 @@ export function readEndpoints(
   return result;
 }
 
-/** Nothing where the source of the service says itself which events are bad. */
+/** Nothing where the source of the service says itself which events are bad, or cannot tell these. */
 function failureOfEndpoint(
   own: FailureDocument | undefined,
   ofCuj: Failure | undefined,
   service: string,
   scope: EndpointScope,
 ): { readonly failure?: Failure } {
-  if (!isOfOperation(sourceOf(service, scope))) return {};
-  const written = own === undefined ? undefined : failureOf(own);
-  return failureIn(written, ofCuj, scope.services.get(service)?.failure);
+  const measured = measuredBy(service, scope);
+  if (!takesFailures(measured)) return {};
+  const written = [own && failureOf(own), ofCuj, scope.services.get(service)?.failure];
+  if (isOfOperation(measured.source)) return failureIn(...written);
+  // 5XX is not what fails by default: the source says that.
+  const failure = written.find((one) => one !== undefined);
+  return failure === undefined || failureProblemOf(failure, measured) !== undefined ? {} : { failure };
 }
 
-/** A CUJ may have endpoints of several services: its definition is for those with trace metrics. */
+/**
+ * A CUJ may have endpoints of several services: its definition is for those whose sources do not say themselves which events are bad. Each
+ * of them must be able to tell failures by it, unless all its endpoints have definitions of their own.
+ */
 function checkCujFailure(cuj: CujDocument, scope: EndpointScope, reporter: Reporter): void {
-  const own = typeof cuj.endpoints === 'string' ? [] : cuj.endpoints;
-  const named = own.map((endpoint) => (typeof endpoint === 'string' ? undefined : endpoint.service));
-  const sources = [cuj.service, ...named].flatMap((name) =>
-    name === undefined ? [] : sourceOf(name, scope),
-  );
-  const source = sources.find(isOfOperation) ?? sources[0] ?? 'trace';
-  checkFailure(cuj.failure, ['failure'], source, reporter);
+  const inheriting =
+    typeof cuj.endpoints === 'string'
+      ? [cuj.service]
+      : cuj.endpoints.flatMap((endpoint) => {
+          if (typeof endpoint === 'string') return [cuj.service];
+          return endpoint.failure === undefined ? [endpoint.service ?? cuj.service] : [];
+        });
+  const names = inheriting.length === 0 ? [cuj.service] : inheriting;
+  const all = [...new Set(names)].flatMap((name) => (name === undefined ? [] : measuredBy(name, scope)));
+  const takers = all.filter(takesFailures);
+  const { failure } = cuj;
+  const broken = failure && takers.find((one) => failureProblemOf(failureOf(failure), one) !== undefined);
+  const nowhere: MeasuredBy = { source: 'trace', template: undefined, dialect: scope.dialects.own };
+  checkFailure(failure, ['failure'], broken ?? takers[0] ?? all[0] ?? nowhere, reporter);
 }
 
 /** Says whether a service exists; the first place in a CUJ that names one without a definition is reported. */
@@ -195,6 +209,11 @@ export function withoutDurationsFix({ addDurations }: SourceDialect, what: strin
   return addDurations === undefined
     ? `Remove ${what}: latency is judged on trace metrics only.`
     : `${addDurations} Or remove ${what}.`;
+}
+
+function measuredBy(service: string, scope: EndpointScope): MeasuredBy {
+  const source = sourceOf(service, scope);
+  return { source, template: scope.sources.get(source), dialect: scope.dialects.ofService(service) };
 }
 
 /** The source of a service; a service that is wrong counts as traced, so that it causes no further findings. */
@@ -316,7 +335,6 @@ function checkTemplateEndpoint(
       withoutDurationsFix(scope.dialects.ofService(service), 'latencyMs'),
     );
   }
-  checkFailure(one.failure, ['endpoints', index, 'failure'], source, reporter);
   const template = scope.sources.get(source);
   if (template === undefined || template.groupBy !== undefined || ungrouped.has(service)) return;
   ungrouped.add(service);

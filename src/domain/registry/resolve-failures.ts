@@ -1,26 +1,56 @@
-import { type FailureDocument, failsAlways, failureOf, grpcCodes, serverFaults } from '../sli/failure.ts';
+import {
+  type Failure,
+  type FailureDocument,
+  failsAlways,
+  failureOf,
+  grpcCodes,
+  serverFaults,
+} from '../sli/failure.ts';
 import { sliKinds, sliNames } from '../sli/table.ts';
 import { type RegistryInput, type Report, Reporter } from './findings.ts';
 import { type Cuj, isOfOperation, type Service } from './model.ts';
+import type { Source, SourceDialect } from './source-dialect.ts';
 
 type Path = readonly (string | number)[];
+
+/** By what a service is measured. */
+export interface MeasuredBy {
+  readonly source: string;
+  /** What `source` names; undefined where it is no entry of the registry, or a wrong one. */
+  readonly template: Source | undefined;
+  readonly dialect: SourceDialect;
+}
+
+/** Whether definitions of the registry say what fails, and not the source alone. */
+export function takesFailures({ source, dialect }: MeasuredBy): boolean {
+  return isOfOperation(source) || dialect.failureProblem !== undefined;
+}
+
+/** Why a definition cannot be that of a service; undefined where it can. */
+export function failureProblemOf(
+  failure: Failure,
+  { source, template, dialect }: MeasuredBy,
+): { readonly message: string; readonly fix: string } | undefined {
+  if (isOfOperation(source)) return undefined;
+  if (dialect.failureProblem !== undefined)
+    return template === undefined ? undefined : dialect.failureProblem(template, failure);
+  return {
+    message: `failure is set, but the source "${source}" says itself which events are bad`,
+    fix: 'Remove failure, or change bad of the source.',
+  };
+}
 
 /** Reports a definition of failure that a source cannot have, or by which nothing is ever good. */
 export function checkFailure(
   failure: FailureDocument | undefined,
   path: Path,
-  source: string,
+  measured: MeasuredBy,
   reporter: Reporter,
 ): void {
   if (failure === undefined) return;
-  if (!isOfOperation(source)) {
-    reporter.key(
-      path,
-      'failure-on-template',
-      failure,
-      `failure is set, but the source "${source}" says itself which events are bad`,
-      'Remove failure, or change bad of the source.',
-    );
+  const problem = failureProblemOf(failureOf(failure), measured);
+  if (problem !== undefined) {
+    reporter.key(path, 'failure-on-template', failure, problem.message, problem.fix);
   } else if (failsAlways(failureOf(failure))) {
     const isGrpc = failureOf(failure).by.kind === 'grpc';
     reporter.value(

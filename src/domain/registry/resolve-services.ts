@@ -245,7 +245,10 @@ function resolveService(
   checkSpans(name, document, source, [canary, stable], dialect, reporter);
   checkWarmUp(document.warmUp, ['warmUp'], reporter);
   checkTags(document.tags, [canary, stable], dialect, reporter);
-  if (client === undefined) checkFailure(document.failure, ['failure'], source, reporter);
+  if (client === undefined) {
+    const measured = { source, template: sources.get(source), dialect };
+    checkFailure(document.failure, ['failure'], measured, reporter);
+  }
   if (canary === undefined) return undefined;
   return {
     name,

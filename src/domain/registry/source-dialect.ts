@@ -1,3 +1,4 @@
+import type { Failure } from '../sli/failure.ts';
 import type { SourceDocument } from './schema.ts';
 
 /**
@@ -35,6 +36,14 @@ export interface SourceDialect extends BackendWords {
   readonly countsSpans?: true;
   /** What to do where latency is asked of a source without durations. Absent: its sources never have any. */
   readonly addDurations?: string;
+  /**
+   * Why a source cannot tell failures by a definition of the registry, in place of its own; undefined where it can. Pure. Absent: its sources
+   * always say themselves which events are bad.
+   */
+  readonly failureProblem?: (
+    source: Source,
+    failure: Failure,
+  ) => Pick<SourceProblem, 'message' | 'fix'> | undefined;
   /** How long the backend keeps counts, in ms: older moments cannot be asked about. */
   readonly retentionMs: number;
   /** Other products with its API, in lower-case letters: people write them for it. */

@@ -129,6 +129,11 @@ export function failureKindsOf(
   return new Set(own.length === 0 ? ['http'] : own.map(({ failure }) => failure?.by.kind ?? 'http'));
 }
 
+/** What counts as a failure, in words, where a source of the registry says it. */
+export function ofSourceText(source: string): string {
+  return `bad of the source ${source}`;
+}
+
 /** What counts as a failure on some endpoints, in words, each once: `5xx, 401; errors`. Undefined where it is the default on all. */
 export function failureTextOf(endpoints: Iterable<{ readonly failure?: Failure | undefined }>) {
   return joinedTexts([...endpoints].map(({ failure }) => failure?.text));

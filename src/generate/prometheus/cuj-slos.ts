@@ -3,8 +3,10 @@ import type { Cuj, Endpoint, QueryBatch, Registry } from '../../domain/registry/
 import type { Objective } from '../../domain/registry/objective.ts';
 import { cujMeasuredBy } from '../../domain/registry/part-of-backend.ts';
 import type { Source } from '../../domain/registry/source-dialect.ts';
+import type { Failure } from '../../domain/sli/failure.ts';
 import { endpointsCountedBy } from '../../domain/sli/kind.ts';
 import { type SliName, sliKinds } from '../../domain/sli/table.ts';
+import { withFailure } from '../../sources/prometheus/query/counted-failures.ts';
 import { prometheusDialect } from '../../sources/prometheus/query/dialect.ts';
 import {
   type DurationSelectors,
@@ -73,7 +75,7 @@ export function slosOfPrometheus(registry: Registry, cuj: Cuj): PrometheusSlo[] 
       counted.push(...endpoints);
     }
     if (events.size === 0) return [];
-    const words = sliKinds[sli].needsThreshold ? slowWords(counted) : failureWords(registry, events.keys());
+    const words = sliKinds[sli].needsThreshold ? slowWords(counted) : failureWords(registry, counted);
     return [{ cuj, sli, objective, events, ...words }];
   });
 }
@@ -89,8 +91,19 @@ function countedServices(registry: Registry, cuj: Cuj, sli: SliName): Map<string
   );
 }
 
+/** Endpoints may fail by definitions of their own; each event is in the total once. */
 function failedEvents(registry: Registry, service: string, endpoints: readonly Endpoint[]): EventSelectors {
-  return eventSelectors(batchOf(registry, service), service, resourcesOf(endpoints));
+  const batch = batchOf(registry, service);
+  const bad = definitionsOf(endpoints).flatMap((failure) => {
+    const own = endpoints.filter((one) => one.failure?.text === failure?.text);
+    return eventSelectors(batch, service, resourcesOf(own), failure).bad;
+  });
+  return { ...eventSelectors(batch, service, resourcesOf(endpoints)), bad };
+}
+
+/** What counts as a failure on some endpoints, each once; undefined is the source's own definition. */
+function definitionsOf(endpoints: readonly Endpoint[]): readonly (Failure | undefined)[] {
+  return [...new Map(endpoints.map(({ failure }) => [failure?.text, failure])).values()];
 }
 
 function slowEvents(registry: Registry, service: string, endpoints: readonly Endpoint[]): DurationSelectors {
@@ -123,13 +136,25 @@ function slowWords(endpoints: readonly Endpoint[]): Pick<PrometheusSlo, 'good' |
   };
 }
 
-function failureWords(registry: Registry, services: Iterable<string>): Pick<PrometheusSlo, 'good' | 'bad'> {
+function failureWords(
+  registry: Registry,
+  endpoints: readonly Endpoint[],
+): Pick<PrometheusSlo, 'good' | 'bad'> {
   const failures = new Set<string>();
-  for (const service of services) {
-    const source = counterSourceOf(batchOf(registry, service).template as Source);
-    failures.add(badMatchers(source).map(matcherText).join(', '));
-    if (source.grpcStatus !== undefined)
-      failures.add([source.grpcStatus.isGrpc, source.grpcStatus.isBad].map(matcherText).join(', '));
+  for (const service of new Set(endpoints.map((one) => one.service))) {
+    const template = counterSourceOf(batchOf(registry, service).template as Source);
+    const own = endpoints.filter((one) => one.service === service);
+    const definitions = definitionsOf(own);
+    for (const failure of definitions) {
+      const source = withFailure(template, failure);
+      const names = own.filter((one) => one.failure?.text === failure?.text).map(({ label }) => label);
+      const where = definitions.length === 1 ? '' : `, on ${names.sort().join(', ')}`;
+      failures.add(`${badMatchers(source).map(matcherText).join(', ')}${where}`);
+      if (source.grpcStatus !== undefined)
+        failures.add(
+          `${[source.grpcStatus.isGrpc, source.grpcStatus.isBad].map(matcherText).join(', ')}${where}`,
+        );
+    }
   }
   const text = [...failures].sort().join('; or ');
   return { good: `requests without ${text}`, bad: `Requests with ${text} fail.` };

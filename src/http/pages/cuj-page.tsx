@@ -1,7 +1,12 @@
 import type { CujBudget, SliBudget } from '../../domain/ports/error-budget.ts';
 import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
 import { type Cuj, isOfOperation, type Service } from '../../domain/registry/model.ts';
-import { defaultFailureText, failureTextOf, goodRequestsText } from '../../domain/sli/failure.ts';
+import {
+  defaultFailureText,
+  failureTextOf,
+  goodRequestsText,
+  ofSourceText,
+} from '../../domain/sli/failure.ts';
 import { endpointsCountedBy } from '../../domain/sli/kind.ts';
 import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart } from './charts/budget-chart.tsx';
@@ -132,13 +137,7 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
 function goodText({ cuj: { endpoints }, services }: CujView, sli: (typeof sliNames)[number]): string {
   const kind = sliKinds[sli];
   if (kind.countsFailures) {
-    const sourceOf = new Map(services.map(({ name, source }) => [name, source]));
-    const failures = endpointsCountedBy(kind, endpoints).map(({ service, failure }) => {
-      const source = sourceOf.get(service);
-      return source === undefined || kind.ofClient || isOfOperation(source)
-        ? failure?.text
-        : `bad of the source ${source}`;
-    });
+    const failures = endpointsCountedBy(kind, endpoints).map((endpoint) => failureTextIn(services, endpoint));
     return goodRequestsText(kind.goodRequests, failures);
   }
   if (!kind.needsThreshold) return kind.goodRequests;
@@ -226,7 +225,18 @@ function trafficText(requests: number | undefined, all: number): string {
   return `${grouped(requests)}${all > 0 ? ` (${ratioText(requests / all)})` : ''}`;
 }
 
-function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
+/** What counts as a failure of an endpoint, in words; undefined is 5XX. */
+function failureTextIn(
+  services: CujView['services'],
+  endpoint: Cuj['endpoints'][number],
+): string | undefined {
+  const source = services.find(({ name }) => name === endpoint.service)?.source;
+  const { failure } = endpoint;
+  if (failure !== undefined || source === undefined || isOfOperation(source)) return failure?.text;
+  return ofSourceText(source);
+}
+
+function Endpoints({ view: { cuj, services, traffic } }: { view: CujView }) {
   const keyOf = ({ service, resource }: Cuj['endpoints'][number]) => endpointKey(service, resource);
   // A backend may not tell: then no share of the whole is known.
   const all = cuj.endpoints.every((endpoint) => traffic?.has(keyOf(endpoint)))
@@ -256,7 +266,7 @@ function Endpoints({ view: { cuj, traffic } }: { view: CujView }) {
                 </th>
                 <td>{endpoint.service}</td>
                 <td>{endpoint.latencyMs === undefined ? '' : `${endpoint.latencyMs} ms`}</td>
-                {withFailures && <td>{endpoint.failure?.text ?? defaultFailureText}</td>}
+                {withFailures && <td>{failureTextIn(services, endpoint) ?? defaultFailureText}</td>}
                 {traffic !== undefined && <td>{trafficText(traffic.get(keyOf(endpoint)), all)}</td>}
               </tr>
             ))}

@@ -34,6 +34,10 @@ cujs:
     slo: { availability: 98 }
     failure: [5xx, 401]
     endpoints: [POST /login]
+  - name: profile
+    owner: team-identity
+    service: web
+    endpoints: [GET /profile]
 `;
 
 /** The same failures by sources, and names as labels have them. Of Istio's counter, the gate knows the statuses of gRPC by itself. */
@@ -49,15 +53,12 @@ sources:
     total: graphql_requests_total{job="{service}"}
     bad: graphql_requests_total{job="{service}",outcome="error"}
     groupBy: operation
-  logins:
-    total: http_server_request_duration_seconds_count{job="{service}"}
-    bad: http_server_request_duration_seconds_count{job="{service}",http_response_status_code=~"5..|401"}
-    groupBy: http_request_method/http_route
+  http: { total: "preset:opentelemetry", bad: "preset:opentelemetry" }
 services:
   ledger: { env: production, source: mesh, canary: "destination_version:{version}" }
   accounts: { env: production, source: mesh, canary: "destination_version:{version}" }
   search: { env: production, source: graphql, canary: "service_version:{version}" }
-  web: { env: production, source: logins, canary: "service_version:{version}" }
+  web: { env: production, source: http, canary: "service_version:{version}" }
 cujs:
   - name: transfer
     owner: team-ledger
@@ -75,7 +76,12 @@ cujs:
     owner: team-identity
     service: web
     slo: { availability: 98 }
+    failure: [5xx, 401]
     endpoints: [POST /login]
+  - name: profile
+    owner: team-identity
+    service: web
+    endpoints: [GET /profile]
 `;
 
 type Journey = Pick<Spans, 'service' | 'operation' | 'resource' | 'good'>;
@@ -100,6 +106,7 @@ const login: Journey = {
   resource: 'POST /login',
   good: { statusCode: 200 },
 };
+const profile: Journey = { ...login, resource: 'GET /profile' };
 
 const notFound: Outcome = { grpcCode: 5, isError: true };
 const unavailable: Outcome = { grpcCode: 14, isError: true };
@@ -144,6 +151,7 @@ export const scenario: Scenario = {
     flow(world, transfer, ledger.stableHash, { bad: unavailable, hours: true });
     flow(world, find, search.stableHash, { bad: graphqlErrors, hours: true });
     flow(world, login, web.stableHash, { bad: unauthorized, failing: 0.01, hours: true });
+    flow(world, profile, web.stableHash, { bad: unauthorized, hours: true });
     flow(world, lookUp, accounts.stableHash, { bad: notFound, hours: true });
     await world.metrics.untilStored();
 
@@ -152,6 +160,8 @@ export const scenario: Scenario = {
     // An answer of GraphQL has the status 200 whatever its body says.
     flow(world, find, search.canaryHash, { bad: graphqlErrors, failing: 0.2 });
     flow(world, login, web.canaryHash, { bad: unauthorized, failing: 0.4 });
+    // Of the same release, where nobody calls a 401 a failure.
+    flow(world, profile, web.canaryHash, { bad: unauthorized, failing: 0.4 });
     flow(world, lookUp, accounts.canaryHash, { bad: notFound, failing: 0.3 });
 
     const aborted = new Map([
@@ -167,6 +177,15 @@ export const scenario: Scenario = {
       assert.match(last?.value ?? '', new RegExp(`^"FAIL ${cuj} \\(slo_violated\\): `));
     });
     const [passed] = await Promise.all([accounts.untilPromoted(), ...untilAborted]);
+    const ofWeb = await latestRun(context.kube, web, 'Background');
+    assert.ok(ofWeb);
+    const values = measurementValues(ofWeb, 'cuj-profile').map(({ value }) => value);
+    assert.notEqual(values.length, 0);
+    assert.deepEqual(
+      values.filter((value) => value.startsWith('"FAIL')),
+      [],
+      '401 is a failure at login only',
+    );
     for (const { value } of passed.flatMap((run) => measurementValues(run))) {
       assert.match(value, /^"PASS look-up \(within_slo\): 0 of /, 'NOT_FOUND is no fault of the server');
     }

@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { BatchQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
-import { registryOf as prometheusRegistry } from '../../sources/prometheus/traffic.ts';
+import {
+  document as ofPrometheus,
+  registryOf as prometheusRegistry,
+} from '../../sources/prometheus/traffic.ts';
 import { bench, registryOf } from '../fixture.ts';
 
 /** The canary's newest 20 minutes and all of stable, with so many events a minute. */
@@ -63,6 +66,19 @@ it('says that bad requests are those of the source, where it has one', async () 
   world.registry = world.registry && { ...world.registry, registry: prometheusRegistry() };
   const { body } = await app.inject({ url: '/cujs/order', headers: { accept: 'text/html' } });
   expect(body).toContain('99.9% of requests that do not fail (bad of the source app)');
+});
+
+it('says of each endpoint what fails, where one has a definition of its own', async () => {
+  const { app, world } = await bench();
+  const [order] = ofPrometheus.cujs ?? [];
+  const endpoints = [{ method: 'POST', path: '/a', failure: ['5xx', 401] }, 'GET /b'];
+  const cujs = [{ ...order, endpoints }] as NonNullable<RegistryDocument['cujs']>;
+  const registry = prometheusRegistry({ ...ofPrometheus, cujs });
+  world.registry = world.registry && { ...world.registry, registry };
+  const { body } = await app.inject({ url: '/cujs/order', headers: { accept: 'text/html' } });
+  expect(body).toContain('99.9% of requests that do not fail (5xx, 401; bad of the source app)');
+  expect(body).toContain('<td>5xx, 401</td>');
+  expect(body).toContain('<td>bad of the source app</td>');
 });
 
 describe('the pages of a journey with a client side', () => {

@@ -3,7 +3,7 @@ import { examine } from '../../../src/doctor/examine.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { surveyPrometheus } from '../../../src/sources/prometheus/api/doctor-survey.ts';
 import { Loopback, type Reply, respond } from '../datadog/loopback.ts';
-import { registryOf } from './traffic.ts';
+import { document, registryOf } from './traffic.ts';
 
 const loopback = new Loopback();
 let connection: PrometheusConnection;
@@ -117,4 +117,28 @@ it('tells which stores of Thanos Query do not answer, and whether verdicts need 
     ],
   ]);
   expect(await findingsAboutStores(respond(404, ''))).toEqual([]);
+});
+
+it('tells how often CUJs fail by definitions of their own, where statuses happen in normal use', async () => {
+  loopback.reply((response, request) => {
+    const query = new URLSearchParams(request.body).get('query') ?? '';
+    const isRange = query.endsWith(']');
+    const hours = query.includes('5..|401') ? '80' : query.includes('5..') ? '0' : '1000';
+    const values = [[(nowMs - 1_800_000) / 1_000, hours]];
+    const data = isRange
+      ? { resultType: 'matrix', result: [{ metric: { endpoint: 'POST /Orders/{id}' }, values }] }
+      : { resultType: 'vector', result: [{ metric: { __name__: 'http_requests_total' }, value: [0, '1'] }] };
+    respond(200, { status: 'success', data })(response, request);
+  });
+  const [order] = document.cujs ?? [];
+  const login = { ...order, name: 'login', failure: ['5xx', 401] };
+  const registry = registryOf({ ...document, cujs: [order, login] as NonNullable<typeof document.cujs> });
+  const facts = await surveyPrometheus({ connection, registry, now: () => nowMs, onProgress: () => {} });
+  expect(facts.failing).toEqual(new Map([['login', { total: 1_000, bad: 80 }]]));
+  const found = examine(registry, facts, { top: 1 }).filter(
+    ({ check }) => check === 'objective-does-not-fit',
+  );
+  expect(found.map(({ about, message }) => `${about}: ${message}`)).toEqual([
+    'cuj login: 8% of 1,000 requests of the last day failed (5xx, 401), and the objective of 99.9% allows 0.1%',
+  ]);
 });

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Series } from '../../../src/domain/metrics/series.ts';
 import type { SliBudget } from '../../../src/domain/ports/error-budget.ts';
+import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import { PrometheusConnection } from '../../../src/sources/prometheus/api/connection.ts';
 import { createPrometheusApi, readBudgets } from '../../../src/sources/prometheus/api/error-budgets.ts';
 import {
@@ -130,6 +132,34 @@ describe('traffic by the hour', () => {
       ['', 6],
       ['GET /other', 3],
     ]);
+  });
+
+  it('has failures by the definition of each CUJ', async () => {
+    loopback.reply(
+      answering((query) => {
+        const value = /code=~"([^"]*)"/.exec(query)?.[1] ?? 'all';
+        const count = { all: '9', '5..': '1', '5..|401': '4', '401': '3' }[value] ?? '0';
+        const of = (endpoint: string) => ({
+          metric: { endpoint },
+          points: [[fromMs + hourMs, count]] as const,
+        });
+        return matrix([of('POST /Orders/{id}'), of('GET /other')]);
+      }),
+    );
+    const login = { name: 'login', owner: 'team-orders', service: 'orders' };
+    const ask = async (cujs: NonNullable<RegistryDocument['cujs']>) => {
+      const batch = batchOf(registryOf({ ...document, cujs }));
+      return (await hourlyTraffic(connection, batch, fromMs, fromMs + hourMs, never)).get('orders');
+    };
+    const own = { ...login, failure: ['5xx', 401], endpoints: ['POST /Orders/{id}'] };
+    const found = await ask([own, { ...login, name: 'denied', failure: [401], endpoints: '*' }]);
+    const bad = (series: Series | undefined) => series && [[...series.total], [...series.bad]];
+    expect(bad(found?.failures?.get('5xx, 401')?.get('POST /Orders/{id}'))).toEqual([[9], [4]]);
+    expect(bad(found?.failures?.get('401')?.get('*'))).toEqual([[18], [6]]);
+    expect(bad(found?.whole)).toEqual([[18], [6]]);
+    const mixed = await ask([...(document.cujs ?? []).slice(0, 1), own]);
+    expect(bad(mixed?.whole)).toEqual([[18], [2]]);
+    expect(bad(mixed?.requests.get('POST /Orders/{id}'))).toEqual([[9], [1]]);
   });
 
   it('is unknown where there is no series', async () => {

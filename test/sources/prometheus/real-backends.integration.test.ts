@@ -59,7 +59,9 @@ function requestsOf(pods: readonly Pod[], random: () => number): Request[] {
       if (atMs >= pod.diedMs) return [];
       const [method, route] = (routes[Math.floor(random() * 2)] as string).split(' ') as [string, string];
       const failing = pod.version === 'V2' ? 0.2 : 0.05;
-      return [{ pod, atMs, method, route, code: random() < failing ? '503' : '200' }];
+      return [
+        { pod, atMs, method, route, code: random() < failing ? '503' : random() < 0.1 ? '401' : '200' },
+      ];
     }),
   );
 }
@@ -119,6 +121,36 @@ describe.each(testedBackends)('with a real %s', (program) => {
           expect(expected.total.reduce((a, b) => a + b)).toBeGreaterThan(100);
           expect(counts(snapshot, side, resource)).toEqual(expected);
         }
+      }
+    }
+  });
+
+  it.runIf(isThere)('counts failures by the definitions of CUJs as an independent count does', async () => {
+    const login = { name: 'login', owner: 'team-orders', service: 'orders' };
+    const registry = registryOf({
+      ...document,
+      cujs: [
+        { ...login, failure: ['5xx', 401], endpoints: [routes[0] as string] },
+        { ...login, name: 'denied', failure: [401], endpoints: '*' },
+      ],
+    });
+    const snapshot = await createPrometheusSource(connect()).measure(queryOf(past, registry), never);
+    for (const side of ['canary', 'stable'] as const) {
+      for (const [text, resource, codes] of [
+        ['5xx, 401', routes[0] as string, ['503', '401']],
+        ['401', '*', ['401']],
+      ] as const) {
+        const own = requests.filter(
+          ({ pod, method, route }) =>
+            pod.service === 'orders' &&
+            (pod.version === 'V2') === (side === 'canary') &&
+            (resource === '*' || resource === `${method} ${route}`),
+        );
+        const found = snapshot.services.get('orders')?.[side].failures?.get(text)?.get(resource);
+        const failed = own.filter(({ code }) => (codes as readonly string[]).includes(code));
+        expect(failed.length).toBeGreaterThan(20);
+        expect([...(found?.total ?? [])]).toEqual(truthOf(own, snapshot, snapshot.stepMs));
+        expect([...(found?.bad ?? [])]).toEqual(truthOf(failed, snapshot, snapshot.stepMs));
       }
     }
   });

@@ -35,6 +35,7 @@ it.runIf(isThere)('a report knows the budgets that generated rules have recorded
     series: [
       counter({ code: '200' }, 600),
       counter({ code: '503' }, 0.24),
+      counter({ code: '401' }, 0.12),
       bucket('0.3', 570),
       bucket('1', 600),
       bucket('+Inf', 600),
@@ -49,9 +50,10 @@ it.runIf(isThere)('a report knows the budgets that generated rules have recorded
       service: 'orders',
       endpoints: [{ method: 'POST', path: '/Orders/{id}', latencyMs: 300 }],
     };
+    const login = { ...order, name: 'login', failure: ['5xx', 401] };
     writeFileSync(
       path,
-      JSON.stringify({ ...document, sources: timedDocument.sources, defaults, cujs: [order] }),
+      JSON.stringify({ ...document, sources: timedDocument.sources, defaults, cujs: [order, login] }),
     );
     const env = {
       CUJ_GATE_BACKEND: 'prometheus',
@@ -76,7 +78,7 @@ it.runIf(isThere)('a report knows the budgets that generated rules have recorded
     await replayRules(backend.url, rules, { ...times, flush });
     const { code, stdout } = await cujGate('report', '--json');
     expect(code).toBe(0);
-    const [cuj] = JSON.parse(stdout).cujs;
+    const [ofLogin, cuj] = JSON.parse(stdout).cujs;
     expect(cuj).toMatchObject({
       cuj: 'order',
       state: 'fine',
@@ -90,6 +92,8 @@ it.runIf(isThere)('a report knows the budgets that generated rules have recorded
     expect(cuj.slis[0].recentBurn).toBeCloseTo(0.4, 2);
     expect(cuj.slis[1].remaining).toBeCloseTo(0.5, 2);
     expect(cuj.slis[1].value).toBeCloseTo(0.95, 3);
+    expect(ofLogin.slis[0].value).toBeCloseTo(0.9994, 5);
+    expect(ofLogin.slis[0].remaining).toBeCloseTo(0.4, 2);
     expect((await cujGate('doctor')).stdout).not.toMatch(/slo-missing|slo-objective/);
   } finally {
     await backend.close();

@@ -3,6 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SourceError } from '../../../src/domain/errors.ts';
 import type { BatchQuery, MetricsSource, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
+import type { Series } from '../../../src/domain/metrics/series.ts';
+import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
 import {
   PrometheusConnection,
   type PrometheusOptions,
@@ -258,6 +260,65 @@ describe('what is made of it', () => {
         }
       }
     }
+  });
+
+  const login = { name: 'login', owner: 'team-orders', service: 'orders' };
+  const defined = (failures: NonNullable<RegistryDocument['cujs']>) =>
+    queryOf(past, registryOf({ ...document, cujs: [...(document.cujs ?? []).slice(0, 1), ...failures] }));
+  const sums = (of: Series | undefined) =>
+    of && [of.total, of.bad, of.withStatus].map((one) => one?.reduce((a, b) => a + b));
+
+  it('is failures by the definition of each CUJ, from one answer', async () => {
+    loopback.reply(
+      backend([
+        series(canary, rising(1)),
+        series({ ...canary, code: '401' }, rising(2)),
+        series({ ...canary, code: '503' }, rising(3)),
+        series({ ...canary, code: '429', route: '/Orders/{id}/Items', method: 'GET' }, rising(4)),
+      ]),
+    );
+    const query = defined([
+      { ...login, failure: ['5xx', 401], endpoints: ['POST /Orders/{id}'] },
+      { ...login, name: 'limits', failure: [429], endpoints: '*' },
+    ]);
+    const snapshot = await measured(query);
+    const found = snapshot.services.get('orders')?.canary;
+    expect(sums(found?.requests.get('POST /Orders/{id}'))).toEqual([240, 120, 240]);
+    expect(sums(found?.failures?.get('5xx, 401')?.get('POST /Orders/{id}'))).toEqual([240, 200, 240]);
+    expect([...(found?.failures?.get('5xx, 401')?.keys() ?? [])]).toEqual(['POST /Orders/{id}']);
+    expect(sums(found?.failures?.get('429')?.get('*'))).toEqual([400, 160, 400]);
+    expect(sums(found?.whole)).toEqual([400, 120, 400]);
+    expect(loopback.requests.filter(({ body }) => body.includes('http_requests_total'))).toHaveLength(1);
+  });
+
+  it('is the failures of the whole service by the definition that is there, where no endpoint has the one of the source', async () => {
+    loopback.reply(backend([series(canary, rising(1)), series({ ...canary, code: '401' }, rising(2))]));
+    const cujs = [{ ...login, failure: ['5xx', 401], endpoints: '*' as const }];
+    const snapshot = await measured(queryOf(past, registryOf({ ...document, cujs })));
+    expect(sums(snapshot.services.get('orders')?.canary.whole)).toEqual([120, 80, 120]);
+  });
+
+  it('has no status where a series shows the class of a status that is told apart from others', async () => {
+    loopback.reply(backend([series(canary, rising(1)), series({ ...canary, code: '4xx' }, rising(2))]));
+    const query = defined([{ ...login, failure: ['5xx', 401], endpoints: ['POST /Orders/{id}'] }]);
+    const { requests, failures } = (await measured(query)).services.get('orders')?.canary ?? {};
+    expect(sums(failures?.get('5xx, 401')?.get('POST /Orders/{id}'))).toEqual([120, 0, 40]);
+    expect(sums(requests?.get('POST /Orders/{id}'))).toEqual([120, 0, 120]);
+  });
+
+  it('is nothing where a failure by any of the definitions belongs to no endpoint', async () => {
+    const unrouted = series({ ...canary, code: '401', route: '' }, rising(1));
+    loopback.reply(backend([series(canary, rising(1)), unrouted]));
+    expect(sums((await measured(defined([]))).services.get('orders')?.canary.whole)).toEqual([80, 0, 80]);
+    const query = defined([{ ...login, failure: ['5xx', 401], endpoints: ['POST /Orders/{id}'] }]);
+    expect(await failure(measured(query))).toMatchObject({
+      code: 'source_malformed',
+      message: expect.stringContaining('40 bad events of the canary of orders are of no endpoint'),
+    });
+    // A CUJ of the whole service counts it.
+    loopback.reply(backend([series(canary, rising(1)), unrouted]));
+    const ofAll = (await measured(defined([{ ...login, failure: [401], endpoints: '*' }]))).services;
+    expect(sums(ofAll.get('orders')?.canary.failures?.get('401')?.get('*'))).toEqual([80, 40, 80]);
   });
 
   it('is the same in two spans as in one that is as long as both', async () => {

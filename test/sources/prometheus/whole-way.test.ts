@@ -160,6 +160,22 @@ describe('a gate that measures with Prometheus', () => {
     });
   });
 
+  it('judges each endpoint by what the registry says that fails, and names it', async () => {
+    const judged = (failure: (string | number)[]) => {
+      const [order] = document.cujs ?? [];
+      const endpoints = [{ method: 'POST', path: '/Orders/{id}', failure }, 'GET /Orders/{id}/Items'];
+      const cujs = [{ ...order, endpoints }] as NonNullable<RegistryDocument['cujs']>;
+      return asked({ badPerMinute: 20 }, undefined, { ...document, cujs });
+    };
+    const failed = await judged([500, 401]);
+    expect(failed).toMatchObject({
+      verdict: 'fail',
+      slis: [{ failure: 'bad of the source app; 401, 500' }],
+    });
+    expect(failed.summary).toContain('worst POST /Orders/{id}');
+    expect(await judged([401])).toMatchObject({ verdict: 'pass' });
+  });
+
   it('shows the queries of a CUJ', async () => {
     expect(await asked({}, '/cujs/order')).toMatchObject({
       queries: [{ name: 'requests', query: 'http_requests_total{job="orders"}' }],

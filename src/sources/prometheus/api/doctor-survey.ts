@@ -1,5 +1,6 @@
 import { ceilTo, dayMs, hourMs } from '../../../domain/duration.ts';
 import { SourceError } from '../../../domain/errors.ts';
+import type { SideCounts } from '../../../domain/metrics/series.ts';
 import type {
   BackendFacts,
   CounterFacts,
@@ -9,7 +10,10 @@ import type {
   StoreFacts,
   SurveyFailure,
 } from '../../../domain/ports/backend-facts.ts';
-import type { QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
+import type { Cuj, Endpoint, QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
+import { failureTextOf } from '../../../domain/sli/failure.ts';
+import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
+import { sliKinds } from '../../../domain/sli/table.ts';
 import { prometheusDialect } from '../query/dialect.ts';
 import { isLabelName, labelOf, matcherText } from '../query/label-matchers.ts';
 import { nearestLabel } from '../query/near-labels.ts';
@@ -20,7 +24,7 @@ import { readAbsent } from './absent-counter.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { scrapeIntervalOf } from './counter-increments.ts';
 import { readHistogram } from './histogram-survey.ts';
-import { hourlyHits, hourlyRoutes } from './hourly-increases.ts';
+import { hourlyHits, hourlyRoutes, hourlyTraffic } from './hourly-increases.ts';
 import { readPoints } from './matrix-response.ts';
 import { marginMs } from './source.ts';
 import { couldHoldCounters, listStores, showStore, storesPath } from './store-list.ts';
@@ -58,6 +62,7 @@ export async function surveyPrometheus({
   const histograms = new Map<string, HistogramFacts>();
   const asking = new Asking(connection, now);
   let stores: StoreFacts | undefined;
+  let failing: BackendFacts['failing'];
   const facts = (recordedSlos?: ReadonlyMap<string, number>): BackendFacts => ({
     fromMs,
     toMs,
@@ -70,6 +75,7 @@ export async function surveyPrometheus({
     counters,
     histograms,
     ...(recordedSlos === undefined ? {} : { recordedSlos }),
+    ...(failing === undefined ? {} : { failing }),
     ...(stores === undefined ? {} : { stores }),
   });
   onProgress('the address and the credentials');
@@ -98,6 +104,11 @@ export async function surveyPrometheus({
         failures.push(failureOf('queries', error));
       }
     }
+  }
+  try {
+    failing = await readFailing(asking, registry, fromMs, toMs);
+  } catch (error) {
+    failures.push(failureOf('queries', error));
   }
   onProgress('the recorded SLOs');
   try {
@@ -221,6 +232,47 @@ async function readDay(
     routes: isGrouped ? byCount(new Map(routes.map(({ endpoint, total }) => [endpoint, total]))) : undefined,
     selectorValues,
   };
+}
+
+/** Requests and failures of the CUJs that say themselves what fails, where all their services are measured here. Throws SourceError. */
+async function readFailing(
+  asking: Asking,
+  registry: Registry,
+  fromMs: number,
+  toMs: number,
+): Promise<BackendFacts['failing']> {
+  const defined = [...registry.cujs.values()].filter(
+    (cuj) => cuj.objectives.availability !== undefined && failureTextOf(countedOf(cuj)) !== undefined,
+  );
+  const sides = new Map<string, SideCounts>();
+  for (const name of new Set(defined.flatMap((cuj) => countedOf(cuj).map(({ service }) => service)))) {
+    const batch = registry.batchOfService.get(name);
+    const own = batch?.services.find(({ service }) => service.name === name);
+    if (batch?.template === undefined || own === undefined) continue;
+    if (own.service.dialect.backend !== prometheusDialect.backend) continue;
+    asking.calls += 2 * (1 + (own.failures ?? []).length);
+    const alone = { ...batch, services: [{ ...own, thresholds: [] }] };
+    for (const [service, side] of await hourlyTraffic(asking.connection, alone, fromMs, toMs, asking.signal))
+      sides.set(service, side);
+  }
+  const found = new Map<string, { total: number; bad: number }>();
+  for (const cuj of defined) {
+    const counted = countedOf(cuj);
+    if (counted.some(({ service }) => !sides.has(service))) continue;
+    const sum = (key: 'total' | 'bad') =>
+      counted
+        .flatMap((endpoint) => {
+          const series = sliKinds.availability.seriesOf(sides.get(endpoint.service) as SideCounts, endpoint);
+          return [...(series?.[key] ?? [])];
+        })
+        .reduce((a, b) => a + b, 0);
+    found.set(cuj.name, { total: sum('total'), bad: sum('bad') });
+  }
+  return found;
+}
+
+function countedOf({ endpoints }: Cuj): readonly Endpoint[] {
+  return endpointsCountedBy(sliKinds.availability, endpoints);
 }
 
 async function readRecordedSlos(

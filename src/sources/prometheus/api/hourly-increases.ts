@@ -2,6 +2,7 @@ import { hourMs } from '../../../domain/duration.ts';
 import type { Series, SideCounts } from '../../../domain/metrics/series.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Source } from '../../../domain/registry/source-dialect.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
 import { endpointLabel, type HourlyBy, hourlyDurationsText, hourlyText } from '../query/event-queries.ts';
 import { labelOf } from '../query/label-matchers.ts';
 import { recordedThresholds } from '../query/native-boundaries.ts';
@@ -27,15 +28,15 @@ export async function hourlyTraffic(
   refuseUnmeasurable(batch);
   const services = new Map<string, SideCounts>();
   const span = { fromMs, toMs, signal };
-  for (const { service, resources, thresholds } of batch.services) {
-    const routes = await hourlyRoutes(connection, batch, service.name, fromMs, toMs, signal);
-    const whole = [...routes.values()].reduce<Series | undefined>(added, undefined);
-    const requests = new Map(
-      resources.flatMap((resource) => {
-        const found = routes.get(resource);
-        return found === undefined ? [] : [[resource, found] as const];
-      }),
-    );
+  for (const { service, resources, asWhole, thresholds, failures = [] } of batch.services) {
+    const routesBy = (failure?: Failure) =>
+      hourlyRoutes(connection, batch, service.name, fromMs, toMs, signal, failure);
+    const routes = await routesBy();
+    const routesOf = new Map<string, ReadonlyMap<string, Series>>();
+    for (const { failure } of failures) routesOf.set(failure.text, await routesBy(failure));
+    const [first] = routesOf.values();
+    const whole = wholeOf(first === undefined || resources.length > 0 || asWhole ? routes : first);
+    const requests = requestsOf(routes, resources);
     const latency = new Map<number, ReadonlyMap<string, Series>>();
     for (const { latencyMs, resources: timed } of thresholds) {
       latency.set(
@@ -43,9 +44,37 @@ export async function hourlyTraffic(
         await hourlySlow(connection, batch, { service: service.name, latencyMs, timed, routes, whole }, span),
       );
     }
-    services.set(service.name, { whole, requests, latency });
+    services.set(service.name, {
+      ...{ whole, requests, latency },
+      ...(failures.length === 0
+        ? {}
+        : {
+            failures: new Map(
+              failures.map(({ failure: { text }, resources: own }) => [
+                text,
+                requestsOf(routesOf.get(text) as ReadonlyMap<string, Series>, own),
+              ]),
+            ),
+          }),
+    });
   }
   return services;
+}
+
+function wholeOf(routes: ReadonlyMap<string, Series>): Series | undefined {
+  return [...routes.values()].reduce<Series | undefined>(added, undefined);
+}
+
+function requestsOf(
+  routes: ReadonlyMap<string, Series>,
+  resources: readonly string[],
+): ReadonlyMap<string, Series> {
+  return new Map(
+    resources.flatMap((resource) => {
+      const found = resource === '*' ? wholeOf(routes) : routes.get(resource);
+      return found === undefined ? [] : [[resource, found] as const];
+    }),
+  );
 }
 
 interface Timed {
@@ -95,7 +124,10 @@ async function hourlySlow(
 
 const none: ReadonlyMap<string, Float64Array> = new Map();
 
-/** The events of one service by endpoint; by the empty string what belongs to none. Throws SourceError. */
+/**
+ * The events of one service by endpoint; by the empty string what belongs to none. `failure`: what is bad; undefined: as the source says.
+ * Throws SourceError.
+ */
 export async function hourlyRoutes(
   connection: PrometheusConnection,
   batch: QueryBatch,
@@ -103,13 +135,12 @@ export async function hourlyRoutes(
   fromMs: number,
   toMs: number,
   signal: AbortSignal,
+  failure?: Failure,
 ): Promise<ReadonlyMap<string, Series>> {
-  const read = (counts: 'total' | 'bad') =>
-    increases(connection, (hours) => hourlyText(batch, service, counts, 'endpoint', hours), endpointLabel, {
-      fromMs,
-      toMs,
-      signal,
-    });
+  const read = (counts: 'total' | 'bad') => {
+    const text = (hours: number) => hourlyText(batch, service, counts, 'endpoint', hours, failure);
+    return increases(connection, text, endpointLabel, { fromMs, toMs, signal });
+  };
   const totals = await read('total');
   const bads = await read('bad');
   const routes = new Map<string, Series>();

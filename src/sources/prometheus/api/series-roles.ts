@@ -1,9 +1,11 @@
 import type { BatchQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector } from '../../../domain/registry/selector.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
+import { showsStatus, withFailure } from '../query/counted-failures.ts';
 import { filledMatcher, type Labels, labelOf, matcherTest } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
-import { badMatchers, counterSourceOf } from '../query/source-template.ts';
+import { badMatchers, type CounterSource, counterSourceOf } from '../query/source-template.ts';
 import { statusLabelsOf } from '../query/status-labels.ts';
 
 type SeriesOwners = Pick<BatchQuery, 'batch' | 'canary' | 'stable'>;
@@ -18,11 +20,17 @@ export interface SeriesScope {
   readonly endpoint: string | undefined;
 }
 
-/** What one series of requests counts. */
-export interface SeriesRole extends SeriesScope {
+/** Whether the events of a series are bad, by one definition of failure. */
+export interface Outcome {
   readonly isBad: boolean;
   /** Undefined where bad events are not told by a label that must be there. */
   readonly hasStatus: boolean | undefined;
+}
+
+/** What one series of requests counts: by the source's own definition of a failure, and by others. */
+export interface SeriesRole extends SeriesScope, Outcome {
+  /** By the text of each definition of the registry that some endpoint of the service has. */
+  readonly byFailure: ReadonlyMap<string, Outcome>;
 }
 
 /** Reads whose events the series of one query count. */
@@ -49,34 +57,54 @@ export function rolesOf(plan: PlannedQuery, owners: SeriesOwners): (labels: Labe
   const { batch } = owners;
   const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const scopeOf = scopesOf(plan, owners);
-  const more = badMatchers(source);
-  const statusLabels = statusLabelsOf(source);
-  const { grpcStatus } = source;
+  const outcomeOf = new Map(
+    batch.services.map(({ service: { name }, failures = [] }) => {
+      const own = outcomesBy(source, undefined, name, batch.env);
+      const others = failures.map(
+        ({ failure }) => [failure.text, outcomesBy(source, failure, name, batch.env)] as const,
+      );
+      const read = (labels: Labels) => ({
+        ...own(labels),
+        byFailure: others.length === 0 ? none : new Map(others.map(([text, of]) => [text, of(labels)])),
+      });
+      return [name, read] as const;
+    }),
+  );
+  return (labels) => {
+    const scope = scopeOf(labels);
+    const read = outcomeOf.get(scope.service) as (labels: Labels) => Omit<SeriesRole, keyof SeriesScope>;
+    return { ...scope, ...read(labels) };
+  };
+}
+
+const none: ReadonlyMap<string, Outcome> = new Map();
+
+/** Reads the outcome of series of a service by a definition of failure; undefined: that of the source. */
+function outcomesBy(
+  source: CounterSource,
+  failure: Failure | undefined,
+  service: string,
+  env: string,
+): (labels: Labels) => Outcome {
+  const defined = withFailure(source, failure);
+  const statusLabels = statusLabelsOf(defined);
+  const tests = badMatchers(defined).map((matcher) => matcherTest(filledMatcher(matcher, service, env)));
+  const { grpcStatus } = defined;
   const [isGrpc, isBadGrpc] = grpcStatus
     ? [matcherTest(grpcStatus.isGrpc), matcherTest(grpcStatus.isBad)]
     : [never, never];
   const hasGrpcStatus = (labels: Labels) =>
     grpcStatus === undefined || !isGrpc(labels) || labelOf(labels, grpcStatus.isBad.label) !== '';
-  const badTests = new Map<string, (labels: Labels) => boolean>();
-  const badTestOf = (service: string) => {
-    const known = badTests.get(service);
-    if (known !== undefined) return known;
-    const tests = more.map((matcher) => matcherTest(filledMatcher(matcher, service, batch.env)));
-    const test = (labels: Labels) => tests.every((one) => one(labels));
-    badTests.set(service, test);
-    return test;
+  const hasOwn = (labels: Labels, label: string) => {
+    const value = labelOf(labels, label);
+    return value !== '' && (failure === undefined || showsStatus(value, failure));
   };
   return (labels) => {
-    const scope = scopeOf(labels);
-    const isBad = badTestOf(scope.service)(labels) || isBadGrpc(labels);
-    return {
-      ...scope,
-      isBad,
-      hasStatus:
-        statusLabels.length === 0
-          ? undefined
-          : statusLabels.every((label) => labelOf(labels, label) !== '') && (isBad || hasGrpcStatus(labels)),
-    };
+    const isBad = tests.every((one) => one(labels)) || isBadGrpc(labels);
+    if (statusLabels.length === 0) return { isBad, hasStatus: undefined };
+    const hasStatus =
+      statusLabels.every((label) => hasOwn(labels, label)) && (isBad || hasGrpcStatus(labels));
+    return { isBad, hasStatus };
   };
 }
 

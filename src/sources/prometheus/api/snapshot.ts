@@ -19,7 +19,7 @@ import {
   type ReadSeries,
   slowestIntervalOf,
 } from './read-series.ts';
-import type { SeriesRole, SeriesScope } from './series-roles.ts';
+import type { Outcome, SeriesRole, SeriesScope } from './series-roles.ts';
 import { findTargets } from './target-restarts.ts';
 
 /** Counts of each service from the increments of its counters and histograms. Throws SourceError source_malformed. */
@@ -51,36 +51,47 @@ export function snapshotOf(
   const counted = durations && countHistograms(durations, query, span, series, versionLabels);
   const services = new Map(
     batch.services.map((one) => {
-      const { resources } = one;
+      const { resources, asWhole, failures = [] } = one;
       const { name } = one.service;
       const counts = series.all
         .filter(({ role }) => role.service === name)
         .map((own) => ({ role: own.role, events: eventsOf(own) }));
-      const asked = new Set(resources);
-      if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels, series);
+      const definitions: readonly Definition[] = [
+        { text: undefined, resources },
+        ...failures.map(({ failure, resources: own }) => ({ text: failure.text, resources: own })),
+      ];
+      refuseUnrouted(name, counts, definitions, groupLabels, series);
+      // Where nothing is judged by the source's own definition, the other one is what fails.
+      const ofWhole = resources.length > 0 || asWhole ? undefined : failures[0]?.failure.text;
       const sideOf = (belongs: (scope: SeriesScope) => boolean): SideCounts => {
         const whole = new Sums(buckets);
-        const requests = new Map<string, Sums>();
+        const byDefinition = definitions.map((own) => ({
+          ...own,
+          asked: new Set(own.resources),
+          sums: new Map<string, Sums>(),
+        }));
         const allRequests = new Map<string | undefined, Float64Array>();
         for (const { role, events } of counts) {
           if (events === undefined || !belongs(role)) continue;
-          whole.add(events, role);
+          whole.add(events, outcomeBy(role, ofWhole));
           if (durations !== undefined) addRequests(allRequests, role.endpoint, events);
-          if (role.endpoint === undefined || !asked.has(role.endpoint)) continue;
-          const own = requests.get(role.endpoint) ?? new Sums(buckets);
-          requests.set(role.endpoint, own);
-          own.add(events, role);
+          for (const { text, asked, sums } of byDefinition) {
+            for (const resource of ['*', role.endpoint]) {
+              if (resource === undefined || !asked.has(resource)) continue;
+              const own = sums.get(resource) ?? new Sums(buckets);
+              sums.set(resource, own);
+              own.add(events, outcomeBy(role, text));
+            }
+          }
         }
-        const byEndpoint = new Map(
-          [...requests].flatMap(([key, sums]) => {
-            const found = sums.series();
-            return found === undefined ? [] : [[key, found] as const];
-          }),
-        );
+        const [own, ...others] = byDefinition.map(({ text, sums }) => [text, seriesOf(sums)] as const);
         const histograms = counted?.filter(({ scope }) => scope.service === name && belongs(scope)) ?? [];
         return {
           whole: whole.series(),
-          requests: byEndpoint,
+          requests: own?.[1] ?? new Map(),
+          ...(others.length === 0
+            ? {}
+            : { failures: new Map(others.map(([text = '', found]) => [text, found])) }),
           latency:
             durations === undefined
               ? new Map()
@@ -114,14 +125,38 @@ function longestInterval(series: ReadSeries, durations: ReadDurations | undefine
     : Math.max(slowestIntervalOf(series), durations.intervalMs);
 }
 
+/** Endpoints with what counts as their failures: undefined is the source's own definition. */
+interface Definition {
+  readonly text: string | undefined;
+  readonly resources: readonly string[];
+}
+
+function outcomeBy(role: SeriesRole, text: string | undefined): Outcome {
+  return text === undefined ? role : (role.byFailure.get(text) as Outcome);
+}
+
+function seriesOf(sums: ReadonlyMap<string, Sums>): ReadonlyMap<string, Series> {
+  return new Map(
+    [...sums].flatMap(([key, of]) => {
+      const found = of.series();
+      return found === undefined ? [] : [[key, found] as const];
+    }),
+  );
+}
+
 /** A failure that belongs to no endpoint would be seen by no CUJ that lists endpoints. Throws SourceError source_malformed. */
 function refuseUnrouted(
   service: string,
   counts: readonly { readonly role: SeriesRole; readonly events: Float64Array | undefined }[],
+  definitions: readonly Definition[],
   labels: readonly string[],
   series: ReadSeries,
 ): void {
-  const unrouted = counts.filter(({ role }) => role.isCanary && role.isBad && role.endpoint === undefined);
+  const listing = definitions.filter(({ resources }) => resources.some((resource) => resource !== '*'));
+  const unrouted = counts.filter(
+    ({ role }) =>
+      role.isCanary && role.endpoint === undefined && listing.some(({ text }) => outcomeBy(role, text).isBad),
+  );
   const bad = unrouted.reduce((sum, { events }) => sum + (events?.reduce((a, b) => a + b, 0) ?? 0), 0);
   if (bad === 0) return;
   const own = series.all.filter(({ role }) => role.service === service);
@@ -161,7 +196,7 @@ class Sums {
     this.#withStatus = new Float64Array(buckets);
   }
 
-  add(events: Float64Array, { isBad, hasStatus }: SeriesRole): void {
+  add(events: Float64Array, { isBad, hasStatus }: Outcome): void {
     const into = (sums: Float64Array) => {
       for (let i = 0; i < sums.length; i += 1) sums[i] = (sums[i] as number) + (events[i] as number);
     };

@@ -1,5 +1,6 @@
 import { dayMs } from '../../../domain/duration.ts';
 import type { SourceDialect } from '../../../domain/registry/source-dialect.ts';
+import { failureProblem } from './counted-failures.ts';
 import { durationExample } from './duration-source.ts';
 import { isLabelName } from './label-matchers.ts';
 import { recordedThresholds } from './native-boundaries.ts';
@@ -27,6 +28,7 @@ export const prometheusDialect: SourceDialect = {
       'If only the new version lacks the label, hold the release and fix what sets it, such as its metrics library. If no version has it, tell failures by another label in bad of the source. cuj-gate doctor names the labels that are there.',
   },
   parseSource: parseCounterSource,
+  failureProblem,
   isTagKey: isLabelName,
   tagKeyCharacters: 'A-Z a-z 0-9 _',
   storedTagValue: (raw) => raw,

@@ -1,5 +1,7 @@
 import type { QueryBatch } from '../../../domain/registry/model.ts';
+import type { Failure } from '../../../domain/sli/failure.ts';
 import { boundaryMatcher, boundaryOf, bucketLabel, everyBucketMatcher } from './bucket-boundaries.ts';
+import { withFailure } from './counted-failures.ts';
 import { filledMatcher, type LabelMatcher, matcherText, oneOfValues } from './label-matchers.ts';
 import { type PlannedDurations, planDurations, planQuery } from './query-plan.ts';
 import { badMatchers, counterSourceOf } from './source-template.ts';
@@ -57,17 +59,18 @@ export interface TimedEndpoints {
 export const endpointLabel = 'endpoint';
 
 /**
- * The selectors of one service of a batch. `endpoints`: only these; undefined: all events of the service. Precondition: the batch
- * carries its source. Throws TypeError where it does not.
+ * The selectors of one service of a batch. `endpoints`: only these; undefined: all events of the service. `failure`: what is bad; undefined: as
+ * the source says. Precondition: the batch carries its source. Throws TypeError where it does not.
  */
 export function eventSelectors(
   batch: QueryBatch,
   service: string,
   endpoints: readonly string[] | undefined,
+  failure?: Failure,
 ): EventSelectors {
   const own = batch.services.filter((one) => one.service.name === service);
   const { metric, matchers } = planQuery({ ...batch, services: own });
-  const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
+  const source = withFailure(counterSourceOf(batch.template as NonNullable<QueryBatch['template']>), failure);
   const { endpointLabels, grpcStatus } = source;
   const failures = [badMatchers(source).map((matcher) => filledMatcher(matcher, service, batch.env))];
   if (grpcStatus !== undefined) failures.push([grpcStatus.isGrpc, grpcStatus.isBad]);
@@ -249,7 +252,7 @@ export type HourlyBy = 'endpoint' | { readonly label: string };
 
 /**
  * Events of a service in the hour before each whole hour of a span of hours, to be asked at the span's end. `increase()` estimates,
- * which does for planning; the samples of days would be too many.
+ * which does for planning; the samples of days would be too many. `failure`: as for {@link eventSelectors}.
  */
 export function hourlyText(
   batch: QueryBatch,
@@ -257,8 +260,9 @@ export function hourlyText(
   counts: 'total' | 'bad',
   by: HourlyBy,
   hours: number,
+  failure?: Failure,
 ): string {
-  const selectors = eventSelectors(batch, service, undefined)[counts];
+  const selectors = eventSelectors(batch, service, undefined, failure)[counts];
   const increase = (selector: string) => `increase(${selector}[1h])`;
   const labels =
     by === 'endpoint'
