@@ -129,15 +129,20 @@ const spoilers: { readonly [Kind in ContentFault['kind']]: Spoil<Kind> } = {
   // As where a store does not answer, and the backend says so.
   half_of_the_series: (answer, { word }, draw) => {
     answer.data.result = answer.data.result.filter(() => draw() < 0.5);
-    if (word === 'warnings') answer.warnings = ['No StoreAPIs matched for this query'];
+    if (word === 'warnings') warn(answer, 'No StoreAPIs matched for this query');
     else answer.isPartial = true;
   },
   // Not a fault: words about the query.
   remarks: (answer) => {
-    answer.warnings = ['PromQL info: metric might not be a counter, name does not end in _total'];
+    warn(answer, 'PromQL info: metric might not be a counter, name does not end in _total');
   },
   reordered_series: ({ data }) => void data.result.reverse(),
 };
+
+/** Beside what other faults say: an answer may have several. */
+function warn(answer: Answer, text: string): void {
+  answer.warnings = [...(answer.warnings ?? []), text];
+}
 
 export function isContentFault(fault: AnswerFault): fault is ContentFault {
   return Object.hasOwn(spoilers, fault.kind);
