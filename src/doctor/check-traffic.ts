@@ -1,8 +1,8 @@
 import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
-import type { Registry, Service } from '../domain/registry/model.ts';
+import { isOfOperation, type Registry, type Service } from '../domain/registry/model.ts';
 import { allWords } from '../domain/registry/own-words.ts';
-import { failureKindsOf } from '../domain/sli/failure.ts';
+import { type FailureBy, failureKindsOf } from '../domain/sli/failure.ts';
 import { checkErrors, checkGrpcCodes } from './check-failures.ts';
 import { checkSpanTraffic } from './check-spans.ts';
 import type { DoctorFinding } from './finding.ts';
@@ -22,7 +22,10 @@ export function checkTraffic(
 ): DoctorFinding[] {
   if (found.total === 0) return [noTraffic(facts, service, found)];
   if (service.spans !== undefined) return checkSpanTraffic(registry, service, found);
-  const kinds = failureKindsOf(service.name, registry.cujs.values());
+  // Of a source, checkCounter looks for the labels that tell failures.
+  const kinds = isOfOperation(service.source)
+    ? failureKindsOf(service.name, registry.cujs.values())
+    : new Set<FailureBy['kind']>(['http']);
   return [
     ...(kinds.has('http') ? codes(service, found) : []),
     ...(kinds.has('grpc') ? checkGrpcCodes(registry, service, found) : []),

@@ -1,6 +1,7 @@
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { BrokenParts, DocumentPath, Finding, RegistryInput } from '../domain/registry/findings.ts';
 import { pathText } from '../domain/registry/findings.ts';
+import { isOfOperation } from '../domain/registry/model.ts';
 import {
   type AnyCujDocument,
   CujSchema,
@@ -139,10 +140,12 @@ function contextOfCuj(cuj: unknown, services: unknown): PartContext {
   if (!isMapping(cuj)) return {};
   const name = String(cuj.service);
   const service = isMapping(services) && Object.hasOwn(services, name) ? services[name] : undefined;
-  const { failure, operation } = isMapping(service) ? service : {};
+  const { failure, operation, source } = isMapping(service) ? service : {};
   const isGrpc = (one: unknown) => one === 'grpc' || (isMapping(one) && 'grpc' in one);
   const dialect = Object.values(dialects).find(({ statusOf }) => statusOf?.(String(operation)) === 'grpc');
   if (dialect === undefined && !isGrpc(failure) && !isGrpc(cuj.failure)) return {};
+  // Of counters, a label has the name as it is.
+  if (typeof source === 'string' && !isOfOperation(source)) return { grpcName: (written) => written };
   return { grpcName: (dialect ?? dialects[defaultBackend]).storedTagValue };
 }
 

@@ -83,7 +83,8 @@ describe('the series of simulated pods', () => {
       cujs: [{ ...order, failure: [401] }] as NonNullable<typeof document.cujs>,
     });
     const { exports } = simulatedSources(registry);
-    expect(exports(request(500)).map(({ labels }) => labels.code)).toEqual(['401']);
+    for (const statusCode of [401, 500])
+      expect(exports(request(statusCode)).map(({ labels }) => labels.code)).toEqual(['401']);
     expect(exports(request(200)).map(({ labels }) => labels.code)).toEqual(['200']);
   });
 

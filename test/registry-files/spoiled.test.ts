@@ -1150,6 +1150,15 @@ describe('one mistake is one problem, with what to write', () => {
   const spaced = /^Write a space after the colon: /;
   const endpoint = 'cujs[0].endpoints[0]';
 
+  it('is a method of gRPC with the name that labels have, where a source counts', async () => {
+    const text = registry(
+      `failure: grpc, endpoints: [${locate}]`,
+      api.replace('operation: http.request', 'source: mesh'),
+    );
+    const fixes = (await problemsOf(text)).map(({ fix }) => fix);
+    expect(fixes).toContain('Write { resource: /parcels.v2.Tracking/Locate }.');
+  });
+
   it.each([
     // Endpoints
     ['a method of gRPC as a text', grpc(locate), endpoint, asResource],

@@ -80,7 +80,7 @@ function exported(own: ServiceSeries, { resource, statusCode = 200, primaryTags 
   const told = { ...primaryTags, ...endpointLabels(source, resource) };
   const counter = {
     metric: source.total.metric,
-    labels: { ...(statusCode >= 500 ? bad : good), ...told },
+    labels: { ...(statusCode === 200 ? good : bad), ...told },
   };
   if (histogram === undefined) return [counter];
   // No request is slow: all of them are in every bucket that ends at a threshold.

@@ -137,7 +137,9 @@ function checkCujFailure(cuj: CujDocument, scope: EndpointScope, reporter: Repor
   const { failure } = cuj;
   const broken = failure && takers.find((one) => failureProblemOf(failureOf(failure), one) !== undefined);
   const nowhere: MeasuredBy = { source: 'trace', template: undefined, dialect: scope.dialects.own };
-  checkFailure(failure, ['failure'], broken ?? takers[0] ?? all[0] ?? nowhere, reporter);
+  const fix =
+    takers.length > 1 ? 'Write failure on the endpoints that it fits, and not on the CUJ.' : undefined;
+  checkFailure(failure, ['failure'], broken ?? takers[0] ?? all[0] ?? nowhere, reporter, fix);
 }
 
 /** Says whether a service exists; the first place in a CUJ that names one without a definition is reported. */

@@ -31,26 +31,27 @@ export function failureProblemOf(
   failure: Failure,
   { source, template, dialect }: MeasuredBy,
 ): { readonly message: string; readonly fix: string } | undefined {
-  if (isOfOperation(source)) return undefined;
-  if (dialect.failureProblem !== undefined)
-    return template === undefined ? undefined : dialect.failureProblem(template, failure);
+  // A source that is wrong or unknown is reported already.
+  if (isOfOperation(source) || template === undefined) return undefined;
+  if (dialect.failureProblem !== undefined) return dialect.failureProblem(template, failure);
   return {
     message: `failure is set, but the source "${source}" says itself which events are bad`,
     fix: 'Remove failure, or change bad of the source.',
   };
 }
 
-/** Reports a definition of failure that a source cannot have, or by which nothing is ever good. */
+/** Reports a definition of failure that a source cannot have, or by which nothing is ever good. `fix`: in place of the source's own. */
 export function checkFailure(
   failure: FailureDocument | undefined,
   path: Path,
   measured: MeasuredBy,
   reporter: Reporter,
+  fix?: string,
 ): void {
   if (failure === undefined) return;
   const problem = failureProblemOf(failureOf(failure), measured);
   if (problem !== undefined) {
-    reporter.key(path, 'failure-on-template', failure, problem.message, problem.fix);
+    reporter.key(path, 'failure-on-template', failure, problem.message, fix ?? problem.fix);
   } else if (failsAlways(failureOf(failure))) {
     const isGrpc = failureOf(failure).by.kind === 'grpc';
     reporter.value(

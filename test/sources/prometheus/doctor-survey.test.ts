@@ -132,11 +132,23 @@ it('tells how often CUJs fail by definitions of their own, where statuses happen
   });
   const [order] = document.cujs ?? [];
   const login = { ...order, name: 'login', failure: ['5xx', 401] };
-  const registry = registryOf({ ...document, cujs: [order, login] as NonNullable<typeof document.cujs> });
+  const transfer = { ...order, name: 'transfer', service: 'ledger', failure: 'grpc' };
+  const mesh = { total: 'preset:istio', bad: 'preset:istio', groupBy: 'request_operation' };
+  const ledger = { env: 'production', source: 'mesh', canary: 'destination_version:{version}' };
+  const registry = registryOf({
+    ...document,
+    sources: { ...document.sources, mesh },
+    services: { ...document.services, ledger },
+    cujs: [order, login, transfer] as NonNullable<typeof document.cujs>,
+  });
   const facts = await surveyPrometheus({ connection, registry, now: () => nowMs, onProgress: () => {} });
-  expect(facts.failing).toEqual(new Map([['login', { total: 1_000, bad: 80 }]]));
+  expect(facts.failing?.get('login')).toEqual({ total: 1_000, bad: 80 });
   const found = examine(registry, facts, { top: 1 }).filter(
     ({ check }) => check === 'objective-does-not-fit',
+  );
+  // What Datadog has for a definition is not looked for here.
+  expect(examine(registry, facts, { top: 1 }).filter(({ message }) => /rpc\.|hits/.test(message))).toEqual(
+    [],
   );
   expect(found.map(({ about, message }) => `${about}: ${message}`)).toEqual([
     'cuj login: 8% of 1,000 requests of the last day failed (5xx, 401), and the objective of 99.9% allows 0.1%',

@@ -92,17 +92,24 @@ export function failureProblem(
   if (by.kind === 'grpc' && own.grpcStatus !== undefined) return undefined;
   if (told !== undefined && valuesOf(by, told) !== undefined) return undefined;
   const bad = badMatchers(own).map(matcherText).join(',');
+  const where = `bad of the source "${source.name}"`;
   if (by.kind === 'errors') {
     return {
-      message: `failure: errors means requests that are marked as errors, and a counter has a mark only where bad names it: bad of the source "${source.name}" is ${bad}`,
-      fix: 'Remove failure, and write a source whose bad has the label of the mark, such as outcome="error".',
+      message: `failure: errors is for traces: a counter marks errors only by a label that bad names (${where}: ${bad})`,
+      fix: 'Remove failure, and let bad name the label that marks errors, such as outcome="error".',
     };
   }
-  const has = told === undefined ? 'no status' : `a status of ${told.kind === 'http' ? 'HTTP' : 'gRPC'}`;
   const example = by.kind === 'grpc' ? 'grpc_code=~"Unknown|Internal|Unavailable"' : 'code=~"5.."';
+  if (told === undefined) {
+    return {
+      message: `failures cannot be told by ${text} here: ${where} has no status (${bad})`,
+      fix: `Remove failure, and say in bad what fails. Or tell failures in bad by a label that has the status, such as ${example}: failure then takes its place.`,
+    };
+  }
+  const [has, fitting] = told.kind === 'http' ? ['HTTP', '[5xx, 401]'] : ['gRPC', 'grpc'];
   return {
-    message: `failures cannot be told by ${text} here: bad of the source "${source.name}" has ${has} (${bad})`,
-    fix: `Remove failure, and change bad of the source. Or tell failures in bad by a label that has the status, such as ${example}: failure takes its place.`,
+    message: `failures cannot be told by ${text} here: ${where} has a status of ${has} (${bad})`,
+    fix: `Write a definition by statuses of ${has}, such as failure: ${fitting}. Or name a source whose bad has the other status, such as ${example}.`,
   };
 }
 

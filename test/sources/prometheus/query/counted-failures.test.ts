@@ -61,7 +61,7 @@ describe('a definition of failure', () => {
 
   it.each<[string, FailureDocument, RegExp]>([
     ['outcome="error"', ['5xx', 401], /by 5xx, 401 here: .* "app" has no status \(outcome="error"\)/],
-    ['outcome="error"', 'errors', /^failure: errors means .* is outcome="error"$/],
+    ['outcome="error"', 'errors', /^failure: errors is for traces: .*: outcome="error"\)$/],
     ['preset:linkerd', [401], /has no status \(classification="failure"\)/],
     ['code=~"5.."', 'grpc', /has a status of HTTP/],
     ['grpc_code="Internal"', '5xx', /has a status of gRPC/],
@@ -131,6 +131,7 @@ describe('a registry of Prometheus', () => {
       ],
     });
     const findings = result.ok ? [] : result.findings;
+    expect(findings[1]?.fix).toBe('Write failure on the endpoints that it fits, and not on the CUJ.');
     expect(findings.map(({ rule, path }) => `${rule} ${path.join('.')}`)).toEqual([
       'failure-on-template services.search.failure',
       'failure-on-template cujs.0.failure',
