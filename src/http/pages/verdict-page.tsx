@@ -189,6 +189,8 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
   const { measurement, verdict, trend, looks } = view;
   const id = `sli-${sli.sli}`;
   const { badWord, badVerb, events } = sliKinds[sli.sli];
+  // Without a status, a failure looks like a success: no rate of good ones is known, and nothing is ruled out.
+  const isBlind = sli.missingStatus !== undefined;
   const points = trendOfSli(trend, sli.sli);
   const { decidesBy } = rules[policy.rule];
   const objective = view.cuj.objectives[sli.sli];
@@ -216,6 +218,12 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
       </h2>
       {sli.total <= 0 ? (
         <p>The canary has no requests here.</p>
+      ) : isBlind ? (
+        <p>
+          {grouped(sli.bad)} of {grouped(sli.total)} {events} are known to be bad
+          {sli.failure !== undefined && <> by {sli.failure}</>}. Failures cannot be seen where {events} have
+          no status, so nothing is known of the SLO of {objectiveText(sli.objective)}.
+        </p>
       ) : (
         <p>
           {grouped(sli.bad)} of {grouped(sli.total)} {events} {badVerb}
@@ -225,8 +233,8 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
           {surenessText(sli, policy)}
         </p>
       )}
-      <Distance sli={sli} badVerb={badVerb} rate={perMinute(sli, verdict)} />
-      {decidesBy.evidence !== undefined && sli.total > 0 && points.length + given.length > 2 && (
+      {!isBlind && <Distance sli={sli} badVerb={badVerb} rate={perMinute(sli, verdict)} />}
+      {!isBlind && decidesBy.evidence !== undefined && sli.total > 0 && points.length + given.length > 2 && (
         <EvidenceChart
           id={`${id}-evidence`}
           points={points.map(({ atMs, sli: one }) => ({
@@ -248,13 +256,17 @@ function SliSection({ sli, view, policy }: { sli: SliVerdict; view: VerdictView;
           badVerb={badVerb}
         />
       )}
-      {decidesBy.evidence !== undefined && objective !== undefined && sli.total > 0 && points.length > 2 && (
-        <RuledOutChart
-          id={`${id}-ruled-out`}
-          points={points.map(({ atMs, sli: one }) => ({ atMs, rate: one.rulesOutRate }))}
-          bounds={passBoundsOf(policy, objective)}
-        />
-      )}
+      {!isBlind &&
+        decidesBy.evidence !== undefined &&
+        objective !== undefined &&
+        sli.total > 0 &&
+        points.length > 2 && (
+          <RuledOutChart
+            id={`${id}-ruled-out`}
+            points={points.map(({ atMs, sli: one }) => ({ atMs, rate: one.rulesOutRate }))}
+            bounds={passBoundsOf(policy, objective)}
+          />
+        )}
       {minutes.length > 0 && (
         <>
           <TimelineChart

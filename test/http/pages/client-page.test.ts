@@ -81,6 +81,25 @@ it('says of each endpoint what fails, where one has a definition of its own', as
   expect(body).toContain('<td>bad of the source app</td>');
 });
 
+it('calls nothing good where failures cannot be seen', async () => {
+  const { app, world } = await bench();
+  world.registry = world.registry && { ...world.registry, registry: prometheusRegistry() };
+  world.measure = async (query) => {
+    const snapshot = snapshotOf(query, 0);
+    for (const { canary } of snapshot.services.values())
+      for (const series of canary.requests.values())
+        Object.assign(series, { withStatus: new Float64Array(series.total.length) });
+    return snapshot;
+  };
+  const url = '/cujs/order/status?version=v2';
+  const { body } = await app.inject({ url, headers: { accept: 'text/html' } });
+  expect(body).toContain('status_missing');
+  expect(body).toContain(
+    '0 of 1,680 requests are known to be bad. Failures cannot be seen where requests have no status',
+  );
+  expect(body).not.toMatch(/% good|ruled out|usual for/);
+});
+
 describe('the pages of a journey with a client side', () => {
   it('show both sides, the worse one first', async () => {
     const { verdict, cuj } = await pages(12);
