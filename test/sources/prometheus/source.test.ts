@@ -796,6 +796,12 @@ describe('a backend that does not answer the question', () => {
     expect(told).toEqual([30]);
   });
 
+  it('is asked nothing more until a date, by the clock that wrote it', async () => {
+    const headers = { 'retry-after': 'Sat, 31 Jan 2026 09:00:09 GMT', date: 'Sat, 31 Jan 2026 09:00:00 GMT' };
+    loopback.reply(respond(429, 'too many', headers));
+    expect(await failure(measured(queryOf(past)))).toMatchObject({ retryAfterSeconds: 9 });
+  });
+
   it('is given up at the deadline, and when the caller goes', async () => {
     loopback.reply(hang);
     expect(await failure(measured(queryOf(past), { deadlineMs: 60 }))).toMatchObject({

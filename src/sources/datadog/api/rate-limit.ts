@@ -1,5 +1,5 @@
 import { SourceError } from '../../../domain/errors.ts';
-import { dateOfAnswer } from './answer-date.ts';
+import { boundedSeconds, secondsIn, secondsUntilRetry } from '../../transport/answer-date.ts';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -11,8 +11,6 @@ export type OnRemaining = (
 
 /** Default if no header gives a period: Datadog's shortest one. */
 const unknownResetSeconds = 10;
-/** Upper bound (1 h, Datadog's longest period): longer values are clock errors. */
-const maxResetSeconds = 3_600;
 
 /**
  * Datadog's rate limit is the organisation's, so one 429 stops every call of this process until its reset.
@@ -51,12 +49,12 @@ export class RateLimit {
   /** Notes what an answer says about the limit. Throws SourceError source_rate_limited for a 429. */
   note(status: number, headers: Headers): void {
     const remaining = headers['x-ratelimit-remaining'];
-    const limit = numberIn(headers['x-ratelimit-limit']);
-    const reset = numberIn(headers['x-ratelimit-reset']);
+    const limit = secondsIn(headers['x-ratelimit-limit']);
+    const reset = secondsIn(headers['x-ratelimit-reset']);
     if (remaining !== undefined && /^\d+$/.test(remaining)) {
       this.#onRemaining(Number(remaining), {
         ...(limit === undefined ? {} : { limit }),
-        ...(reset === undefined ? {} : { resetSeconds: Math.min(reset, maxResetSeconds) }),
+        ...(reset === undefined ? {} : { resetSeconds: boundedSeconds(reset) }),
       });
     }
     if (status !== 429) return;
@@ -69,21 +67,10 @@ export class RateLimit {
   }
 
   #resetSeconds(headers: Headers): number {
-    const retryAfter = headers['retry-after'];
-    const seconds =
-      numberIn(headers['x-ratelimit-reset']) ??
-      numberIn(retryAfter) ??
-      (retryAfter === undefined
-        ? Number.NaN
-        : // By the clock that wrote it, where it says what its time is: ours may be another.
-          (Date.parse(retryAfter) - (dateOfAnswer(headers) ?? this.#epochNow())) / 1000);
-    if (!Number.isFinite(seconds)) return unknownResetSeconds;
-    return Math.min(Math.max(Math.ceil(seconds), 1), maxResetSeconds);
+    const reset = secondsIn(headers['x-ratelimit-reset']);
+    if (reset !== undefined) return boundedSeconds(reset);
+    return secondsUntilRetry(headers, this.#epochNow()) ?? unknownResetSeconds;
   }
-}
-
-function numberIn(text: string | undefined): number | undefined {
-  return text !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
 }
 
 function rateLimited(seconds: number): SourceError {

@@ -3,9 +3,9 @@ import { errors, Pool } from 'undici';
 import { SourceError } from '../../../domain/errors.ts';
 import { clockSkewOf } from '../../../domain/judge/clock-skew.ts';
 import { type Redact, redactor } from '../../../domain/redact.ts';
+import { dateOfAnswer, secondsUntilRetry } from '../../transport/answer-date.ts';
 import { type Exchanged, exchange } from '../../transport/http-exchange.ts';
 import { type AttemptClock, type RetryRules, withAttempts } from '../../transport/retry.ts';
-import { dateOfAnswer } from './answer-date.ts';
 import {
   failureOfConnection,
   failureOfStatus,
@@ -197,7 +197,7 @@ export class PrometheusConnection {
           },
           onHead: (status, headers) => {
             answeredMs = this.#epochNow();
-            if (status === 429) this.#limited(headers['retry-after']);
+            if (status === 429) this.#limited(secondsUntilRetry(headers, this.#epochNow()));
           },
           beforeBody,
         },
@@ -241,11 +241,11 @@ export class PrometheusConnection {
 
   #refuseHeld(): void {
     const leftMs = this.#heldUntilMs - this.#clock.now();
-    if (leftMs > 0) throw rateLimited(String(Math.ceil(leftMs / 1000)));
+    if (leftMs > 0) throw rateLimited(Math.ceil(leftMs / 1000));
   }
 
-  #limited(retryAfter: string | undefined): never {
-    const failure = rateLimited(retryAfter);
+  #limited(seconds: number | undefined): never {
+    const failure = rateLimited(seconds);
     const { retryAfterSeconds } = failure;
     if (retryAfterSeconds !== undefined) {
       this.holdOff(retryAfterSeconds);

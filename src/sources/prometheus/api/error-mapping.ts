@@ -11,7 +11,7 @@ const tooMuchHint =
 
 /** Where samples are missing because Thanos Query does not reach one of its stores. */
 export const storeHint =
-  'A store of Thanos did not answer, so a part of the samples is missing. Check its stores (/stores of Thanos Query). The gate asks again by itself.';
+  'A store of Thanos did not answer, so a part of the samples is missing. Check its stores (/stores of Thanos Query). A running gate asks again by itself.';
 
 /** What an answer with another status than 200 means. 429 has its own: {@link rateLimited}. */
 export function failureOfStatus(status: number, body: string, redact: Redact): SourceError {
@@ -56,8 +56,7 @@ function rejectionHint(status: number, said: string): string {
 }
 
 /** A 429, with the seconds until the next try where the backend says so. */
-export function rateLimited(retryAfter: string | undefined): SourceError {
-  const seconds = /^\d{1,5}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
+export function rateLimited(seconds: number | undefined): SourceError {
   return new SourceError(
     'source_rate_limited',
     `Prometheus answered 429${seconds === undefined ? '' : `: try again in ${seconds} s`}.`,

@@ -120,7 +120,7 @@ export function refuseMissingStores(state: StoreState, reads: readonly ReadSampl
     throw new SourceError(
       'source_unavailable',
       state.unreadable,
-      'So nothing tells whether samples are missing. Check Thanos Query. The gate asks again by itself.',
+      'So nothing tells whether samples are missing. Check Thanos Query. A running gate asks again by itself.',
       { lasting: true },
     );
   }
