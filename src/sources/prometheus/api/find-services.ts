@@ -28,7 +28,7 @@ import { presetMetricsThere, presetsThere } from '../query/preset-counters.ts';
 import { badMatchers } from '../query/source-template.ts';
 import { statusLabelsOf } from '../query/status-labels.ts';
 import type { PrometheusConnection } from './connection.ts';
-import { readVector } from './matrix-response.ts';
+import { Asking } from './survey-questions.ts';
 
 /** What `init` wants to know. */
 export interface ServicesQuestion extends CounterOptions {
@@ -96,7 +96,9 @@ export async function findServices(
   question: ServicesQuestion,
   now: () => number,
 ): Promise<FoundServices | CounterProblem> {
-  const asking = new Asking(connection, now());
+  // All of one moment.
+  const atMs = now();
+  const asking = new Asking(connection, () => atMs);
   const named = question.counter?.trim();
   if (named === undefined) return await ofPresets(asking, question);
   const preset = /^preset:(.*)$/.exec(named)?.[1] ?? presetOfCounter(named);
@@ -110,40 +112,18 @@ export async function findServices(
   return 'problem' in source ? source : await ofSource(asking, source, question);
 }
 
-/** Queries as of one moment. */
-class Asking {
-  readonly #connection: PrometheusConnection;
-  readonly #atMs: number;
-  readonly #signal = new AbortController().signal;
-
-  constructor(connection: PrometheusConnection, atMs: number) {
-    this.#connection = connection;
-    this.#atMs = atMs;
-  }
-
-  async vector(query: string): Promise<ReturnType<typeof readVector>> {
-    return await this.#connection.attempt(
-      async (inner) => readVector((await this.#connection.instant(query, this.#atMs, inner)).json),
-      this.#signal,
-    );
-  }
-
-  async count(selector: string): Promise<number> {
-    return (await this.vector(`count(${selector})`))[0]?.value ?? 0;
-  }
-
-  /** Events by labels, the most first. */
-  async events(
-    labels: readonly string[],
-    selector: string,
-    span: FoundServices['span'],
-    most: number,
-  ): Promise<readonly { readonly labels: Labels; readonly requests: number }[]> {
-    const found = await this.vector(eventsBy(labels, selector, span === 'day' ? '1d' : '1h', most));
-    return found
-      .map(({ labels: own, value }) => ({ labels: own, requests: Number.isFinite(value) ? value : 0 }))
-      .sort((a, b) => b.requests - a.requests);
-  }
+/** Events by labels, the most first. */
+async function eventsOf(
+  asking: Asking,
+  labels: readonly string[],
+  selector: string,
+  span: FoundServices['span'],
+  most: number,
+): Promise<readonly { readonly labels: Labels; readonly requests: number }[]> {
+  const found = await asking.vector(eventsBy(labels, selector, span === 'day' ? '1d' : '1h', most));
+  return found
+    .map(({ labels: own, value }) => ({ labels: own, requests: Number.isFinite(value) ? value : 0 }))
+    .sort((a, b) => b.requests - a.requests);
 }
 
 async function ofPresets(
@@ -296,13 +276,13 @@ async function ofSource(
     };
   }
   const span = series > maxSeriesOfDay ? 'hour' : 'day';
-  const busiest = await asking.events([label], all, span, maxFound.services);
+  const busiest = await eventsOf(asking, [label], all, span, maxFound.services);
   const isCut = busiest.length >= maxFound.services;
   const named = service !== undefined && isCut ? seriesSelector(source, env, undefined, service) : undefined;
   const values =
     named === undefined
       ? busiest
-      : [...(await asking.events([label], named, span, maxFound.services)), ...busiest];
+      : [...(await eventsOf(asking, [label], named, span, maxFound.services)), ...busiest];
   if (values.length === 0)
     return { problem: `${metric} has one sample only of each series. Wait for the next scrape.` };
   const leftOut: { name: string; requests: number; why: string }[] = [];
@@ -394,7 +374,7 @@ async function readService(
   const ownOf = (source: ProposedSource) => seriesSelector(source, env, value);
   const sums = async (labels: readonly string[]) => {
     if (labels.length === 0) return new Map<string, Shares>();
-    const found = await asking.events(labels, ownOf(given), span, maxFound.combinations);
+    const found = await eventsOf(asking, labels, ownOf(given), span, maxFound.combinations);
     return new Map(labels.map((label) => [label, sharesOf(found, label)] as const));
   };
   const versions = await sums(canaryLabel === undefined ? versionLabels : [canaryLabel]);
@@ -411,7 +391,7 @@ async function readService(
   const routes = new Map<string, number>();
   let unrouted = 0;
   const found =
-    labels.length === 0 ? [] : await asking.events(labels, ownOf(source), span, maxFound.endpoints);
+    labels.length === 0 ? [] : await eventsOf(asking, labels, ownOf(source), span, maxFound.endpoints);
   for (const one of found) {
     const parts = labels.map((label) => labelOf(one.labels, label));
     if (parts.includes('')) unrouted += one.requests;

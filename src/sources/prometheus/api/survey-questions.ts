@@ -28,6 +28,11 @@ export class Asking {
     return readVector(await this.json(query));
   }
 
+  /** Series of a selector. */
+  async count(selector: string): Promise<number> {
+    return (await this.vector(`count(${selector})`))[0]?.value ?? 0;
+  }
+
   /** Series by the value of a label; by the empty string those without it. */
   async seriesBy(label: string, selector: string): Promise<Shares> {
     const found = await this.vector(`count by (${label}) (${selector})`);
