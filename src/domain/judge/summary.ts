@@ -232,19 +232,19 @@ function isEnough(sli: SliVerdict, { decidesBy }: Rule): boolean {
 
 /** How far a limited pass is from a proven one, and how long that takes at the traffic so far. */
 function untilProven(
-  { total, requestsToVerdict }: SliVerdict,
+  { sli, total, requestsToVerdict }: SliVerdict,
   { minutesOfTraffic = 0 }: SummaryFacts,
 ): string {
   if (requestsToVerdict === null) return '';
   const minutes = Math.ceil((requestsToVerdict / total) * minutesOfTraffic);
-  return `; proven after ${plain(requestsToVerdict)} more clean requests${minutes > 0 ? ` (about ${plain(minutes)} min)` : ''}`;
+  return `; proven after ${plain(requestsToVerdict)} more clean ${sliKinds[sli].events}${minutes > 0 ? ` (about ${plain(minutes)} min)` : ''}`;
 }
 
-function limitedPassText({ limitedPass, requestsToVerdict }: SliVerdict): string {
+function limitedPassText({ sli, limitedPass, requestsToVerdict }: SliVerdict): string {
   if (limitedPass === undefined || limitedPass.requests >= (requestsToVerdict ?? 0)) return '';
   const { requests, seconds } = limitedPass;
   const parts = [
-    ...(requests > 0 ? [`${plain(requests)} clean requests`] : []),
+    ...(requests > 0 ? [`${plain(requests)} clean ${sliKinds[sli].events}`] : []),
     ...(seconds > 0 ? [`${plain(Math.ceil(seconds / 60))} min`] : []),
   ];
   return ` or with limited evidence after ${parts.join(' and ')}`;
@@ -254,7 +254,7 @@ function untilVerdict(sli: SliVerdict): string {
   const pass =
     sli.requestsToVerdict === null
       ? ''
-      : `${sli.verdict === 'pass' ? 'proven' : 'passes'} after ${plain(sli.requestsToVerdict)} more clean requests${limitedPassText(sli)}`;
+      : `${sli.verdict === 'pass' ? 'proven' : 'passes'} after ${plain(sli.requestsToVerdict)} more clean ${sliKinds[sli.sli].events}${limitedPassText(sli)}`;
   const fail = sli.failAtBadEvents === null ? '' : `fails at ${plain(sli.failAtBadEvents)} ${badWord(sli)}`;
   const open = [pass, fail].filter((text) => text !== '').join(', ');
   return open === '' ? '' : `; ${open}`;

@@ -107,16 +107,17 @@ export function worstText({ endpoints, sli }: SliVerdict): string | undefined {
 
 /** What is still missing for a pass. `perMinute`: the canary's requests, where they are known. */
 export function aheadText(
-  { requestsToVerdict, limitedPass }: SliVerdict,
+  { sli, requestsToVerdict, limitedPass }: SliVerdict,
   perMinute?: number,
 ): string | undefined {
   if (requestsToVerdict === null || requestsToVerdict === 0) return undefined;
   const takesMs =
     perMinute === undefined || perMinute <= 0 ? undefined : (60_000 * requestsToVerdict) / perMinute;
-  const proven = `${grouped(requestsToVerdict)} more clean requests${takesMs === undefined ? '' : ` (about ${spanText(takesMs)} at this traffic)`}`;
+  const { events } = sliKinds[sli];
+  const proven = `${grouped(requestsToVerdict)} more clean ${events}${takesMs === undefined ? '' : ` (about ${spanText(takesMs)} at this traffic)`}`;
   if (limitedPass === undefined) return `A pass needs ${proven}.`;
   const parts = [
-    ...(limitedPass.requests > 0 ? [`${grouped(limitedPass.requests)} clean requests`] : []),
+    ...(limitedPass.requests > 0 ? [`${grouped(limitedPass.requests)} clean ${events}`] : []),
     ...(limitedPass.seconds > 0 ? [spanText(limitedPass.seconds * 1000)] : []),
   ];
   return parts.length === 0

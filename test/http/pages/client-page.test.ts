@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { SliVerdict } from '../../../src/domain/judge/judge-sli.ts';
 import type { BatchQuery, Series, Snapshot } from '../../../src/domain/metrics/metrics-source.ts';
 import type { RegistryDocument } from '../../../src/domain/registry/schema.ts';
+import { aheadText } from '../../../src/http/pages/page-text.ts';
 import {
   document as ofPrometheus,
   registryOf as prometheusRegistry,
@@ -98,6 +100,12 @@ it('calls nothing good where failures cannot be seen', async () => {
     '0 of 1,680 requests are known to be bad. Failures cannot be seen where requests have no status',
   );
   expect(body).not.toMatch(/% good|ruled out|usual for/);
+});
+
+it('says how many events of a client are missing by their name', () => {
+  const ahead = (sli: string) => aheadText({ sli, requestsToVerdict: 12 } as SliVerdict);
+  expect(ahead('client')).toBe('A pass needs 12 more clean client events.');
+  expect(ahead('latency')).toBe('A pass needs 12 more clean requests.');
 });
 
 describe('the pages of a journey with a client side', () => {
