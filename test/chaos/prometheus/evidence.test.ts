@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { floor, pastEndOf } from '../evidence.ts';
 import type { Route } from '../world.ts';
 import { routes } from '../world.ts';
-import { PrometheusEvidence } from './evidence.ts';
+import { lagMs, PrometheusEvidence } from './evidence.ts';
 import { ScrapedWorld, scrapeIntervalMs } from './scraped-world.ts';
 
 const minuteMs = 60_000;
@@ -35,24 +35,36 @@ function mayShow(
     what = 'total',
     fromMs = callMs - 10 * minuteMs,
     isForgotten = () => false,
+    endedMs = callMs,
+    of = [route],
   }: {
     world?: ScrapedWorld;
     what?: 'total' | 'bad';
     fromMs?: number;
     isForgotten?: (pod: string, toMs: number) => boolean;
+    /** When the question was answered. */
+    endedMs?: number;
+    of?: readonly Route[];
   } = {},
 ): boolean {
   const evidence = new PrometheusEvidence(world, isForgotten);
   const window = { fromMs, toMs: callMs, callMs, pastMs };
-  return evidence.mayShow(shown, { asked, isOld: false, routes: [route], side: { version }, what, window });
+  return evidence.mayShow(shown, {
+    asked: { ...asked, endedMs },
+    isOld: false,
+    routes: of,
+    side: { version },
+    what,
+    window,
+  });
 }
 
 /** What the pods of the version serve of the route in a span. */
-function served(fromMs: number, toMs: number, pods: readonly number[] = [0, 1]): number {
+function served(fromMs: number, toMs: number, pods: readonly number[] = [0, 1], of = route): number {
   const at = (ms: number) =>
     calm.pods.pods
-      .filter(({ name }) => pods.some((nth) => name === `member-api-${version}-${nth}`))
-      .reduce((sum, one) => sum + calm.served(one, route, ms).total, 0);
+      .filter(({ name }) => pods.some((nth) => name === `${of.service}-${version}-${nth}`))
+      .reduce((sum, one) => sum + calm.served(one, of, ms).total, 0);
   return at(toMs) - at(fromMs);
 }
 
@@ -92,5 +104,16 @@ describe('what scrapes may show', () => {
     expect(mayShow(shown, { fromMs, isForgotten: inPast })).toBe(true);
     expect(mayShow(shown, { fromMs })).toBe(false);
     expect(mayShow(served(fromMs, callMs), { fromMs, isForgotten: inPast })).toBe(false);
+  });
+
+  test('comes from calls of one end or two where there are two services', () => {
+    const other = routes.find(({ service }) => service !== route.service) as Route;
+    const isForgotten = (name: string, toMs: number) => toMs === callMs && name.endsWith('-1');
+    const fromMs = pastMs;
+    const shown = served(fromMs, callMs) + served(fromMs, callMs, [0], other);
+    const both = { fromMs, isForgotten, of: [route, other] };
+    const laterEndMs = callMs + lagMs + 10_000;
+    expect(mayShow(shown, { ...both, endedMs: laterEndMs })).toBe(true);
+    expect(mayShow(shown, both)).toBe(false);
   });
 });

@@ -73,14 +73,35 @@ export class PrometheusEvidence implements Evidence {
     return down && `${down.name} could not be scraped`;
   }
 
-  mayShow(shown: number, { routes, side, what, window }: CountQuestion): boolean {
-    const { fromMs, toMs, callMs, pastMs } = window;
+  mayShow(shown: number, { asked, routes, side, what, window }: CountQuestion): boolean {
+    const { fromMs, toMs, callMs } = window;
     const own = versions.filter(({ name }) => (name === side.version) === (side.others === undefined));
+    // Each service has calls of its own, which may have come to another end behind that of the window.
+    const calls = unique([callMs, ...callEndsOf(asked, lagMs).filter((ms) => ms > toMs)]);
+    let sums: readonly [low: number, high: number][] = [[0, 0]];
+    for (const service of unique(routes.map((route) => route.service))) {
+      const pods = this.#podsOf(
+        [service],
+        own.map(({ name }) => name),
+      );
+      const may = calls.map((endMs) => this.#sumOf(pods, routes, what, fromMs, toMs, endMs));
+      sums = sums.flatMap(([low, high]) => may.map(([least, most]) => [low + least, high + most] as const));
+    }
+    return sums.some(([low, high]) => low <= shown && shown <= high);
+  }
+
+  /** Bounds of what pods may show in a window, by calls of which the newer one ends at `callMs`. */
+  #sumOf(
+    pods: readonly ScrapedPod[],
+    routes: readonly Route[],
+    what: keyof Counted,
+    fromMs: number,
+    toMs: number,
+    callMs: number,
+  ): readonly [low: number, high: number] {
+    const pastMs = pastEndOf(callMs);
     let [low, high] = [0, 0];
-    for (const pod of this.#podsOf(
-      unique(routes.map(({ service }) => service)),
-      own.map(({ name }) => name),
-    )) {
+    for (const pod of pods) {
       const isInPast = !this.#isForgotten(pod.name, pastMs);
       const isInRecent = !this.#isForgotten(pod.name, callMs);
       const begin = isInPast ? fromMs : Math.max(fromMs, pastMs);
@@ -91,7 +112,7 @@ export class PrometheusEvidence implements Evidence {
         high += most[what];
       }
     }
-    return low <= shown && shown <= high;
+    return [low, high];
   }
 
   /** Of each route that the pod serves. */
