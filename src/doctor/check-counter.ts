@@ -3,7 +3,7 @@ import { listed } from '../domain/name-lists.ts';
 import type { CounterFacts, Shares, UnmatchedMatcher } from '../domain/ports/backend-facts.ts';
 import type { Cuj, Registry, Service } from '../domain/registry/model.ts';
 import type { Failure } from '../domain/sli/failure.ts';
-import { withFailure } from '../sources/prometheus/query/counted-failures.ts';
+import { isClassOfNamed, statusLabelOf, withFailure } from '../sources/prometheus/query/counted-failures.ts';
 import { nearestFirst, nearestLabel } from '../sources/prometheus/query/near-labels.ts';
 import { presetCounters, presetsThere } from '../sources/prometheus/query/preset-counters.ts';
 import { badMatchers, counterSourceOf } from '../sources/prometheus/query/source-template.ts';
@@ -136,12 +136,27 @@ function labels(registry: Registry, service: Service, counter: CounterFacts): Do
       severity: 'error',
       check: 'status-label-missing',
       about,
-      message: `${share === 1 ? 'no series' : `${percent(share)} of the series`} of ${counter.metric} ${share === 1 ? 'has a label' : 'have no label'} ${label}, by which bad of the source "${service.source}" tells failures`,
+      message: `${share === 1 ? 'no series' : `${percent(share)} of the series`} of ${counter.metric} ${share === 1 ? 'has a label' : 'have no label'} ${label}, by which the source "${service.source}" tells failures`,
       verdict: 'Inconclusive (status_missing): a failure among those requests is never counted.',
       fix:
         share === 1
           ? otherLabels(label, counter, 'Tell failures by')
           : 'Give every request that label, or tell failures by another one.',
+    });
+  }
+  for (const failure of failuresOf(registry, service)) {
+    const label = statusLabelOf(source, failure);
+    const classes = [...((label && counter.labels.get(label)?.keys()) || [])].filter((value) =>
+      isClassOfNamed(value, failure),
+    );
+    if (label === undefined || classes.length === 0) continue;
+    findings.push({
+      severity: 'error',
+      check: 'status-class-only',
+      about,
+      message: `${label} of ${counter.metric} has ${classes.length === 1 ? 'the value' : 'the values'} ${listed(classes)}: a failure by ${failure.text} cannot be told from other statuses of its class`,
+      verdict: 'Inconclusive (status_missing), always.',
+      fix: `Write the whole class in failure, such as 4xx, or tell failures by a label that has the status itself.`,
     });
   }
   const judged = cujsOf(registry, service).some(({ endpoints }) =>

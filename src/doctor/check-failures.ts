@@ -1,7 +1,8 @@
 import { listed } from '../domain/name-lists.ts';
 import type { BackendFacts, ServiceFacts } from '../domain/ports/backend-facts.ts';
+import { failureTextOn } from '../domain/registry/endpoint-failures.ts';
 import type { Registry, Service } from '../domain/registry/model.ts';
-import { failureTextOf, grpcStatuses } from '../domain/sli/failure.ts';
+import { defaultFailureText, grpcStatuses, joinedTexts } from '../domain/sli/failure.ts';
 import { endpointsCountedBy } from '../domain/sli/kind.ts';
 import { sliKinds } from '../domain/sli/table.ts';
 import type { DoctorFinding } from './finding.ts';
@@ -124,20 +125,22 @@ function nothingFailed(service: Service, total: number, how: string): DoctorFind
 
 /** CUJs that are below their objective by what the registry counts, as statuses that happen in normal use make them. */
 export function checkFailingRates(
-  { cujs }: Registry,
+  { cujs, services }: Registry,
   { failing = new Map() }: BackendFacts,
 ): DoctorFinding[] {
   return [...failing].flatMap(([name, { total, bad }]) => {
     const cuj = cujs.get(name);
     const objective = cuj?.objectives.availability;
     if (cuj === undefined || objective === undefined) return [];
+    const counted = endpointsCountedBy(sliKinds.availability, cuj.endpoints);
+    const texts = counted.map((endpoint) => failureTextOn(endpoint, services.get(endpoint.service)));
     if (total < minRequests || bad <= objective.budget * total) return [];
     return [
       {
         severity: 'warning',
         check: 'objective-does-not-fit',
         about: `cuj ${name}`,
-        message: `${percent(bad / total)} of ${count(total)} requests of the last day failed (${failureTextOf(endpointsCountedBy(sliKinds.availability, cuj.endpoints))}), and the objective of ${objective.percent}% allows ${percent(objective.budget)}`,
+        message: `${percent(bad / total)} of ${count(total)} requests of the last day failed (${joinedTexts(texts) ?? defaultFailureText}), and the objective of ${objective.percent}% allows ${percent(objective.budget)}`,
         verdict:
           'The error budget is used up, alerts fire, and a release that is no worse than stable is inconclusive (shared_cause, within_noise) for most of the time.',
         fix: 'Set slo.availability to what the present version meets, count fewer statuses, or judge the CUJ by comparison with stable (rule: baseline).',

@@ -88,6 +88,17 @@ describe('the series of simulated pods', () => {
     expect(exports(request(200)).map(({ labels }) => labels.code)).toEqual(['200']);
   });
 
+  it('fail by all definitions of an endpoint, where one status can', () => {
+    const [order] = document.cujs ?? [];
+    const cujs = [
+      { ...order, failure: [401, 503] },
+      { ...order, name: 'other', failure: ['5xx'] },
+      { ...order, name: 'all', endpoints: '*' },
+    ] as NonNullable<typeof document.cujs>;
+    const { exports } = simulatedSources(registryOf({ ...document, cujs }));
+    expect(exports(request(500)).map(({ labels }) => labels.code)).toEqual(['503']);
+  });
+
   it('have buckets that end at the thresholds of the registry', () => {
     const registry = registryWith(
       {

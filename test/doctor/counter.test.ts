@@ -10,10 +10,16 @@ import type {
 import type { Service } from '../../src/domain/registry/model.ts';
 import { document, registryOf } from '../sources/prometheus/traffic.ts';
 
-const cujs = (gate: object = {}) => [{ ...document.cujs?.[0], gate } as NonNullable<typeof document.cujs>[0]];
+const cujs = (gate: object = {}, more: object = {}) => [
+  { ...document.cujs?.[0], gate, ...more } as NonNullable<typeof document.cujs>[0],
+];
 
-function findings(changes: Partial<CounterFacts> = {}, gate: object = { minFaultDuration: '45s' }) {
-  const registry = registryOf({ ...document, cujs: cujs(gate) });
+function findings(
+  changes: Partial<CounterFacts> = {},
+  gate: object = { minFaultDuration: '45s' },
+  more: object = {},
+) {
+  const registry = registryOf({ ...document, cujs: cujs(gate, more) });
   const all = (values: Record<string, number>) => new Map(Object.entries(values));
   const counter: CounterFacts = {
     metric: 'http_requests_total',
@@ -218,5 +224,25 @@ describe('the counter of a service', () => {
     [30, 90, []],
   ])('has data of %d days', (oldestDays, missingDays, expected) => {
     expect(checks({ oldestDays, missingDays })).toEqual(expected);
+  });
+
+  it.each([
+    [['5xx', 401], true],
+    [['5xx', '4xx'], false],
+  ])('has classes of which %j names single statuses: %s', (failure, expected) => {
+    const labels = new Map([
+      ['method', new Map([['POST', 100]])],
+      ['route', new Map([['/Orders/{id}', 100]])],
+      ['code', new Map(Object.entries({ '2xx': 90, '4xx': 10 }))],
+      ['version', new Map([['V1', 100]])],
+    ]);
+    const found = findings({ labels }, undefined, { failure }).filter(({ severity }) => severity === 'error');
+    expect(found.map(({ message }) => message)).toEqual(
+      expected
+        ? [
+            'code of http_requests_total has the value 4xx: a failure by 5xx, 401 cannot be told from other statuses of its class',
+          ]
+        : [],
+    );
   });
 });

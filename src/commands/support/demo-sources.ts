@@ -7,6 +7,7 @@ import type { CounterSelector } from '../../sources/prometheus/query/counter-sel
 import {
   filledMatcher,
   type LabelMatcher,
+  matcherTest,
   matcherText,
 } from '../../sources/prometheus/query/label-matchers.ts';
 import {
@@ -122,9 +123,21 @@ function seriesOf(
   const outcomes = outcomesBy(undefined);
   if (typeof outcomes === 'string') return { problem: outcomes };
   const badOf = new Map<string, Labels>();
-  for (const { resource, failure } of endpoints) {
-    const defined = failure === undefined ? undefined : outcomesBy(failure);
-    if (typeof defined === 'object') badOf.set(resource, { ...base, ...defined.bad });
+  for (const { resource } of endpoints) {
+    // As far as one request can be a failure by all of them.
+    const definitions = endpoints.flatMap((one) =>
+      one.resource === resource || one.resource === '*' ? [one.failure] : [],
+    );
+    const candidates = definitions.flatMap((failure) => {
+      const found = outcomesBy(failure);
+      return typeof found === 'string' ? [] : [found.bad];
+    });
+    const isBadBy = (labels: Labels) => (failure: Failure | undefined) =>
+      badMatchers(withFailure(source, failure)).every((matcher) =>
+        matcherTest(filledMatcher(matcher, service.name, service.env))(labels),
+      );
+    const labels = candidates.find((one) => definitions.every(isBadBy(one))) ?? candidates[0];
+    if (labels !== undefined) badOf.set(resource, { ...base, ...labels });
   }
   const series = { source, good: { ...base, ...outcomes.good }, bad: { ...base, ...outcomes.bad }, badOf };
   const { durations } = source;

@@ -8,7 +8,7 @@ export interface EndpointVerdict extends SideFacts {
   readonly service: string;
   readonly resource: string;
   readonly latencyMs?: number;
-  /** What counts as a failure. Absent where it is 5XX, or what a source says. */
+  /** What counts as a failure. Absent where it is 5XX, or what a source says on all endpoints of the CUJ. */
   readonly failure?: string;
   readonly evidence: number;
   /** The reference rate: the error budget, or stable's own upper bound where stable fails it. */

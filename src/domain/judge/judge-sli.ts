@@ -49,7 +49,7 @@ export interface SliVerdict extends SideFacts {
   readonly sli: SliName;
   readonly verdict: Outcome;
   readonly reason: Reason;
-  /** What counts as a failure, in words: `5xx, 401; errors`. Absent where it is 5XX on all endpoints, or what a source says. */
+  /** What counts as a failure, in words: `5xx, 401; errors`. Absent where it is 5XX on all endpoints, or what sources say on all. */
   readonly failure?: string;
   /** A ratio. */
   readonly objective: number;

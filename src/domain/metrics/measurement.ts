@@ -3,10 +3,11 @@ import { worstSkew } from '../judge/clock-skew.ts';
 import { minHistoryMs } from '../judge/freshness.ts';
 import { incompleteBuckets } from '../judge/incomplete-data.ts';
 import { haveSeveralBackends } from '../registry/backend-words.ts';
+import { failureTextOn } from '../registry/endpoint-failures.ts';
 import { compareEndpoints } from '../registry/endpoint-order.ts';
-import { type Cuj, type Endpoint, isOfOperation, type Service } from '../registry/model.ts';
+import type { Cuj, Endpoint, Service } from '../registry/model.ts';
 import { mapSlis } from '../sli/by-sli.ts';
-import { isServersFault, ofSourceText } from '../sli/failure.ts';
+import { isServersFault } from '../sli/failure.ts';
 import { countsEndpoint, type SliKind } from '../sli/kind.ts';
 import { sliKinds } from '../sli/table.ts';
 import { type WithoutDispersion, withDispersion } from './estimated-dispersion.ts';
@@ -64,10 +65,8 @@ export function measurementOf(
     ({ failure }) => failure !== undefined && failure.by.kind !== 'client',
   );
   /** Beside other definitions, what a source says has a name as well. */
-  const failureText = ({ failure }: Endpoint, { source, client }: Service) =>
-    failure !== undefined || !isDefined || isOfOperation(source) || client !== undefined
-      ? failure?.text
-      : ofSourceText(source);
+  const failureText = (endpoint: Endpoint, service: Service) =>
+    isDefined ? failureTextOn(endpoint, service) : endpoint.failure?.text;
   const measured = (endpoint: Endpoint, kind: SliKind): WithoutDispersion => {
     const service = services.get(endpoint.service) as Service;
     const from = snapshots.get(endpoint.service) as Snapshots;

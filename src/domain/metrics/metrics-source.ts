@@ -93,7 +93,7 @@ export interface EndpointMeasurement {
   readonly label: string;
   /** Set where the SLI needs a threshold: a bad event is slower than this. */
   readonly latencyMs?: number;
-  /** The text of the definition by which requests fail; absent for 5XX, and for SLIs that count no failures. */
+  /** The text of the definition by which requests fail; absent for 5XX, for sources without other definitions beside them, and for SLIs that count no failures. */
   readonly failure?: string;
   readonly sampleRate: number;
   /** How bursty errors are: the registry's number, or an estimate. */

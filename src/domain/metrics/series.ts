@@ -41,3 +41,25 @@ export interface SideCounts {
   /** By latency threshold in ms, then the key of the endpoint (`*` for the whole service): total, and slower than that. */
   readonly latency: ReadonlyMap<number, ReadonlyMap<string, Series>>;
 }
+
+/** The sums of some counts of the same buckets. Precondition: there is one at least. */
+export function addedUp([first, ...others]: readonly Float64Array[]): Float64Array {
+  if (others.length === 0) return first as Float64Array;
+  return (first as Float64Array).map((count, i) =>
+    others.reduce((sum, other) => sum + (other[i] as number), count),
+  );
+}
+
+/** The series of an endpoint with failures that may be of it, or of another one. */
+export function withLost(series: Series | undefined, lost: Float64Array | undefined): Series | undefined {
+  if (lost === undefined || lost.every((count) => count === 0)) return series;
+  const none = noEvents(lost.length);
+  const { total, bad, withStatus, unclassified = none } = series ?? { total: none, bad: none };
+  return {
+    total: addedUp([total, lost]),
+    bad,
+    // A failure is known by its status.
+    ...(withStatus === undefined ? {} : { withStatus: addedUp([withStatus, lost]) }),
+    unclassified: addedUp([unclassified, lost]),
+  };
+}

@@ -62,7 +62,7 @@ const side = {
 const failure = Type.Optional(
   Type.String({
     description:
-      'What counts as a failure: 5xx, 401; or grpc, or errors. Absent where it is 5XX, or what a source says.',
+      'What counts as a failure: 5xx, 401; or grpc, or errors. Absent where it is 5XX, or what a source says, on all endpoints; beside other definitions, bad of the source NAME.',
   }),
 );
 

@@ -1,12 +1,8 @@
 import type { CujBudget, SliBudget } from '../../domain/ports/error-budget.ts';
 import type { GivenChange, Reading } from '../../domain/ports/verdict-history.ts';
-import { type Cuj, isOfOperation, type Service } from '../../domain/registry/model.ts';
-import {
-  defaultFailureText,
-  failureTextOf,
-  goodRequestsText,
-  ofSourceText,
-} from '../../domain/sli/failure.ts';
+import { failureTextOn } from '../../domain/registry/endpoint-failures.ts';
+import type { Cuj, Service } from '../../domain/registry/model.ts';
+import { defaultFailureText, goodRequestsText } from '../../domain/sli/failure.ts';
 import { endpointsCountedBy } from '../../domain/sli/kind.ts';
 import { type SliName, sliKinds, sliNames } from '../../domain/sli/table.ts';
 import { BudgetChart } from './charts/budget-chart.tsx';
@@ -137,7 +133,9 @@ export function CujPage({ context, view }: { context: PageContext; view: CujView
 function goodText({ cuj: { endpoints }, services }: CujView, sli: (typeof sliNames)[number]): string {
   const kind = sliKinds[sli];
   if (kind.countsFailures) {
-    const failures = endpointsCountedBy(kind, endpoints).map((endpoint) => failureTextIn(services, endpoint));
+    const failures = endpointsCountedBy(kind, endpoints).map((endpoint) =>
+      failureTextOn(endpoint, serviceOf(services, endpoint)),
+    );
     return goodRequestsText(kind.goodRequests, failures);
   }
   if (!kind.needsThreshold) return kind.goodRequests;
@@ -225,15 +223,8 @@ function trafficText(requests: number | undefined, all: number): string {
   return `${grouped(requests)}${all > 0 ? ` (${ratioText(requests / all)})` : ''}`;
 }
 
-/** What counts as a failure of an endpoint, in words; undefined is 5XX. */
-function failureTextIn(
-  services: CujView['services'],
-  endpoint: Cuj['endpoints'][number],
-): string | undefined {
-  const source = services.find(({ name }) => name === endpoint.service)?.source;
-  const { failure } = endpoint;
-  if (failure !== undefined || source === undefined || isOfOperation(source)) return failure?.text;
-  return ofSourceText(source);
+function serviceOf(services: CujView['services'], endpoint: Cuj['endpoints'][number]): Service | undefined {
+  return services.find(({ name }) => name === endpoint.service);
 }
 
 function Endpoints({ view: { cuj, services, traffic } }: { view: CujView }) {
@@ -243,7 +234,7 @@ function Endpoints({ view: { cuj, services, traffic } }: { view: CujView }) {
     ? cuj.endpoints.reduce((sum, endpoint) => sum + (traffic?.get(keyOf(endpoint)) ?? 0), 0)
     : 0;
   const shown = cuj.endpoints.slice(0, maxEndpoints);
-  const withFailures = failureTextOf(cuj.endpoints) !== undefined;
+  const withFailures = cuj.endpoints.some(({ failure }) => failure !== undefined);
   return (
     <section aria-labelledby="endpoints">
       <h2 id="endpoints">Endpoints</h2>
@@ -266,7 +257,9 @@ function Endpoints({ view: { cuj, services, traffic } }: { view: CujView }) {
                 </th>
                 <td>{endpoint.service}</td>
                 <td>{endpoint.latencyMs === undefined ? '' : `${endpoint.latencyMs} ms`}</td>
-                {withFailures && <td>{failureTextIn(services, endpoint) ?? defaultFailureText}</td>}
+                {withFailures && (
+                  <td>{failureTextOn(endpoint, serviceOf(services, endpoint)) ?? defaultFailureText}</td>
+                )}
                 {traffic !== undefined && <td>{trafficText(traffic.get(keyOf(endpoint)), all)}</td>}
               </tr>
             ))}

@@ -298,27 +298,36 @@ describe('what is made of it', () => {
     expect(sums(snapshot.services.get('orders')?.canary.whole)).toEqual([120, 80, 120]);
   });
 
-  it('has no status where a series shows the class of a status that is told apart from others', async () => {
-    loopback.reply(backend([series(canary, rising(1)), series({ ...canary, code: '4xx' }, rising(2))]));
+  it('shows no status where a label has classes of what is told apart, on either side', async () => {
+    loopback.reply(
+      backend([
+        series(canary, rising(1)),
+        series({ ...canary, code: '503' }, rising(1)),
+        series({ ...stable, code: '4xx' }, rising(2)),
+      ]),
+    );
     const query = defined([{ ...login, failure: ['5xx', 401], endpoints: ['POST /Orders/{id}'] }]);
     const { requests, failures } = (await measured(query)).services.get('orders')?.canary ?? {};
-    expect(sums(failures?.get('5xx, 401')?.get('POST /Orders/{id}'))).toEqual([120, 0, 40]);
-    expect(sums(requests?.get('POST /Orders/{id}'))).toEqual([120, 0, 120]);
+    expect(sums(failures?.get('5xx, 401')?.get('POST /Orders/{id}'))).toEqual([80, 40, 40]);
+    expect(sums(requests?.get('POST /Orders/{id}'))).toEqual([80, 40, 80]);
   });
 
-  it('is nothing where a failure by any of the definitions belongs to no endpoint', async () => {
-    const unrouted = series({ ...canary, code: '401', route: '' }, rising(1));
+  it('has a failure that belongs to no endpoint as one of which nothing is known, by its definition only', async () => {
+    const unrouted = series({ ...canary, code: '404', route: '' }, rising(1));
     loopback.reply(backend([series(canary, rising(1)), unrouted]));
-    expect(sums((await measured(defined([]))).services.get('orders')?.canary.whole)).toEqual([80, 0, 80]);
-    const query = defined([{ ...login, failure: ['5xx', 401], endpoints: ['POST /Orders/{id}'] }]);
-    expect(await failure(measured(query))).toMatchObject({
-      code: 'source_malformed',
-      message: expect.stringContaining('40 bad events of the canary of orders are of no endpoint'),
-    });
-    // A CUJ of the whole service counts it.
-    loopback.reply(backend([series(canary, rising(1)), unrouted]));
-    const ofAll = (await measured(defined([{ ...login, failure: [401], endpoints: '*' }]))).services;
-    expect(sums(ofAll.get('orders')?.canary.failures?.get('401')?.get('*'))).toEqual([80, 40, 80]);
+    const found = (
+      await measured(
+        defined([
+          { ...login, failure: ['5xx', 404], endpoints: ['POST /Orders/{id}'] },
+          { ...login, name: 'all', failure: [404], endpoints: '*' },
+        ]),
+      )
+    ).services.get('orders')?.canary;
+    const lookup = found?.failures?.get('5xx, 404')?.get('POST /Orders/{id}');
+    expect(sums(lookup)).toEqual([80, 0, 80]);
+    expect(lookup?.unclassified?.reduce((a, b) => a + b)).toBe(40);
+    expect(sums(found?.requests.get('POST /Orders/{id}'))).toEqual([40, 0, 40]);
+    expect(sums(found?.failures?.get('404')?.get('*'))).toEqual([80, 40, 80]);
   });
 
   it('is the same in two spans as in one that is as long as both', async () => {

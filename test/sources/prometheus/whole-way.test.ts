@@ -176,6 +176,25 @@ describe('a gate that measures with Prometheus', () => {
     expect(await judged([401])).toMatchObject({ verdict: 'pass' });
   });
 
+  it('passes nothing where a label has classes of the statuses that fail, on both sides', async () => {
+    const [order] = document.cujs ?? [];
+    const endpoints = ['POST /Orders/{id}'];
+    const of = (failure: (string | number)[]) =>
+      ({ ...document, cujs: [{ ...order, endpoints, failure }] }) as RegistryDocument;
+    const metric = { __name__: 'http_requests_total', job: 'orders', method: 'POST', route: '/Orders/{id}' };
+    const whole = ['V1', 'V2'].flatMap((version) =>
+      ['2xx', '4xx'].map((code, i) => ({
+        metric: { ...metric, version, code, instance: `${version}:1` },
+        samples: samplesOf(nowMs - 60 * minuteMs, nowMs, [140, 60][i] as number),
+      })),
+    );
+    expect(await asked({ whole }, undefined, of(['5xx', 401]))).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'status_missing',
+    });
+    expect(await asked({ whole }, undefined, of(['5xx']))).toMatchObject({ verdict: 'pass' });
+  });
+
   it('shows the queries of a CUJ', async () => {
     expect(await asked({}, '/cujs/order')).toMatchObject({
       queries: [{ name: 'requests', query: 'http_requests_total{job="orders"}' }],

@@ -5,7 +5,7 @@ import type {
   SideCounts,
   Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
-import { noEvents } from '../../../domain/metrics/series.ts';
+import { addedUp, noEvents, withLost } from '../../../domain/metrics/series.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { QueryPair, QueryPlan, QuerySet } from '../query/query-plan-types.ts';
 import { refuseContradictions } from './consistency-checks.ts';
@@ -75,13 +75,6 @@ function allOf(
 }
 
 /** The bucket-wise sum; one alone is its own. */
-function addedUp([first, ...others]: readonly Float64Array[]): Float64Array {
-  if (others.length === 0) return first as Float64Array;
-  return (first as Float64Array).map((count, i) =>
-    others.reduce((sum, other) => sum + (other[i] as number), count),
-  );
-}
-
 /** Series of different traffic as one. */
 function joined([first, ...others]: readonly Series[]): Series | undefined {
   if (first === undefined || others.length === 0) return first;
@@ -92,20 +85,6 @@ function joined([first, ...others]: readonly Series[]): Series | undefined {
     total: addedUp(all.map(({ total }) => total)),
     bad: addedUp(all.map(({ bad }) => bad)),
     ...(lacks ? {} : { unclassified: addedUp(all.map(({ unclassified = none }) => unclassified)) }),
-  };
-}
-
-/** The series of an endpoint with failures that may be of it, or of another one. */
-function withLost(series: Series | undefined, lost: Float64Array | undefined): Series | undefined {
-  if (lost === undefined || lost.every((count) => count === 0)) return series;
-  const none = noEvents(lost.length);
-  const { total, bad, withStatus, unclassified = none } = series ?? { total: none, bad: none };
-  return {
-    total: addedUp([total, lost]),
-    bad,
-    // A failure is known by its status.
-    ...(withStatus === undefined ? {} : { withStatus: addedUp([withStatus, lost]) }),
-    unclassified: addedUp([unclassified, lost]),
   };
 }
 

@@ -11,7 +11,6 @@ import type {
   SurveyFailure,
 } from '../../../domain/ports/backend-facts.ts';
 import type { Cuj, Endpoint, QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
-import { failureTextOf } from '../../../domain/sli/failure.ts';
 import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
 import { sliKinds } from '../../../domain/sli/table.ts';
 import { prometheusDialect } from '../query/dialect.ts';
@@ -242,7 +241,9 @@ async function readFailing(
   toMs: number,
 ): Promise<BackendFacts['failing']> {
   const defined = [...registry.cujs.values()].filter(
-    (cuj) => cuj.objectives.availability !== undefined && failureTextOf(countedOf(cuj)) !== undefined,
+    (cuj) =>
+      cuj.objectives.availability !== undefined &&
+      countedOf(cuj).some(({ failure }) => failure !== undefined),
   );
   const sides = new Map<string, SideCounts>();
   for (const name of new Set(defined.flatMap((cuj) => countedOf(cuj).map(({ service }) => service)))) {

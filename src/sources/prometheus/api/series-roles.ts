@@ -2,7 +2,7 @@ import type { BatchQuery } from '../../../domain/metrics/metrics-source.ts';
 import type { QueryBatch } from '../../../domain/registry/model.ts';
 import type { Selector } from '../../../domain/registry/selector.ts';
 import type { Failure } from '../../../domain/sli/failure.ts';
-import { showsStatus, withFailure } from '../query/counted-failures.ts';
+import { isClassOfNamed, showsStatus, statusLabelOf, withFailure } from '../query/counted-failures.ts';
 import { filledMatcher, type Labels, labelOf, matcherTest } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
 import { badMatchers, type CounterSource, counterSourceOf } from '../query/source-template.ts';
@@ -25,6 +25,8 @@ export interface Outcome {
   readonly isBad: boolean;
   /** Undefined where bad events are not told by a label that must be there. */
   readonly hasStatus: boolean | undefined;
+  /** Its label has the class of a status in place of the status, and the definition names single ones of the class. */
+  readonly isClassOnly?: true;
 }
 
 /** What one series of requests counts: by the source's own definition of a failure, and by others. */
@@ -95,16 +97,20 @@ function outcomesBy(
     : [never, never];
   const hasGrpcStatus = (labels: Labels) =>
     grpcStatus === undefined || !isGrpc(labels) || labelOf(labels, grpcStatus.isBad.label) !== '';
-  const hasOwn = (labels: Labels, label: string) => {
-    const value = labelOf(labels, label);
-    return value !== '' && (failure === undefined || showsStatus(value, failure));
-  };
+  const named = failure && statusLabelOf(source, failure);
   return (labels) => {
     const isBad = tests.every((one) => one(labels)) || isBadGrpc(labels);
-    if (statusLabels.length === 0) return { isBad, hasStatus: undefined };
-    const hasStatus =
-      statusLabels.every((label) => hasOwn(labels, label)) && (isBad || hasGrpcStatus(labels));
-    return { isBad, hasStatus };
+    const hasLabels = statusLabels.every((label) => labelOf(labels, label) !== '');
+    if (failure === undefined || named === undefined || isBad) {
+      if (statusLabels.length === 0) return { isBad, hasStatus: undefined };
+      return { isBad, hasStatus: hasLabels && (isBad || hasGrpcStatus(labels)) };
+    }
+    const value = labelOf(labels, named);
+    return {
+      isBad,
+      hasStatus: hasLabels && hasGrpcStatus(labels) && showsStatus(value, failure),
+      ...(isClassOfNamed(value, failure) ? { isClassOnly: true } : {}),
+    };
   };
 }
 

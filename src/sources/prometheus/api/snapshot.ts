@@ -7,6 +7,7 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
+import { addedUp, withLost } from '../../../domain/metrics/series.ts';
 import { labelOf } from '../query/label-matchers.ts';
 import { counterSourceOf } from '../query/source-template.ts';
 import { addIncrements, type CountedSpan, longestIntervalOf, scrapedTimesOf } from './counter-increments.ts';
@@ -60,10 +61,20 @@ export function snapshotOf(
         { text: undefined, resources },
         ...failures.map(({ failure, resources: own }) => ({ text: failure.text, resources: own })),
       ];
-      refuseUnrouted(name, counts, definitions, groupLabels, series);
+      if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels, series);
+      // Where a label has classes such as 4xx, no request shows that it is none of the failures.
+      const unseen = new Set(
+        definitions.flatMap(({ text }) =>
+          counts.some(({ role }) => outcomeBy(role, text).isClassOnly) ? [text] : [],
+        ),
+      );
+      const outcomeIn = (role: SeriesRole, text: string | undefined) => {
+        const outcome = outcomeBy(role, text);
+        return unseen.has(text) && !outcome.isBad ? { ...outcome, hasStatus: false } : outcome;
+      };
       // Where nothing is judged by the source's own definition, the other one is what fails.
       const ofWhole = resources.length > 0 || asWhole ? undefined : failures[0]?.failure.text;
-      const sideOf = (belongs: (scope: SeriesScope) => boolean): SideCounts => {
+      const sideOf = (belongs: (scope: SeriesScope) => boolean, lostOf?: LostOf): SideCounts => {
         const whole = new Sums(buckets);
         const byDefinition = definitions.map((own) => ({
           ...own,
@@ -73,18 +84,21 @@ export function snapshotOf(
         const allRequests = new Map<string | undefined, Float64Array>();
         for (const { role, events } of counts) {
           if (events === undefined || !belongs(role)) continue;
-          whole.add(events, outcomeBy(role, ofWhole));
+          whole.add(events, outcomeIn(role, ofWhole));
           if (durations !== undefined) addRequests(allRequests, role.endpoint, events);
           for (const { text, asked, sums } of byDefinition) {
             for (const resource of ['*', role.endpoint]) {
               if (resource === undefined || !asked.has(resource)) continue;
               const own = sums.get(resource) ?? new Sums(buckets);
               sums.set(resource, own);
-              own.add(events, outcomeBy(role, text));
+              own.add(events, outcomeIn(role, text));
             }
           }
         }
-        const [own, ...others] = byDefinition.map(({ text, sums }) => [text, seriesOf(sums)] as const);
+        const [own, ...others] = byDefinition.map(({ text, resources: of, sums }) => {
+          const lost = text === undefined ? undefined : lostOf?.(text);
+          return [text, seriesOf(of, sums, lost)] as const;
+        });
         const histograms = counted?.filter(({ scope }) => scope.service === name && belongs(scope)) ?? [];
         return {
           whole: whole.series(),
@@ -99,7 +113,10 @@ export function snapshotOf(
         };
       };
       const ofService: ServiceCounts = {
-        canary: sideOf(({ isCanary }) => isCanary),
+        canary: sideOf(
+          ({ isCanary }) => isCanary,
+          (text) => unrouted(counts, text),
+        ),
         stable: sideOf(({ isStable }) => isStable),
         ...(stable === undefined
           ? {}
@@ -135,28 +152,44 @@ function outcomeBy(role: SeriesRole, text: string | undefined): Outcome {
   return text === undefined ? role : (role.byFailure.get(text) as Outcome);
 }
 
-function seriesOf(sums: ReadonlyMap<string, Sums>): ReadonlyMap<string, Series> {
+/** Failures of a definition that belong to no endpoint, by bucket; undefined where there are none. */
+type LostOf = (text: string) => Float64Array | undefined;
+
+function unrouted(counts: readonly RoleCounts[], text: string): Float64Array | undefined {
+  const lost = counts.flatMap(({ role, events }) =>
+    role.isCanary && role.endpoint === undefined && outcomeBy(role, text).isBad ? (events ?? []) : [],
+  );
+  return lost.length === 0 ? undefined : addedUp(lost);
+}
+
+/** Of each endpoint with counts. `lost` may be of any of them, but not of the whole service, which has them. */
+function seriesOf(
+  resources: readonly string[],
+  sums: ReadonlyMap<string, Sums>,
+  lost: Float64Array | undefined,
+): ReadonlyMap<string, Series> {
   return new Map(
-    [...sums].flatMap(([key, of]) => {
-      const found = of.series();
+    resources.flatMap((key) => {
+      const own = sums.get(key)?.series();
+      const found = key === '*' ? own : withLost(own, lost);
       return found === undefined ? [] : [[key, found] as const];
     }),
   );
 }
 
+interface RoleCounts {
+  readonly role: SeriesRole;
+  readonly events: Float64Array | undefined;
+}
+
 /** A failure that belongs to no endpoint would be seen by no CUJ that lists endpoints. Throws SourceError source_malformed. */
 function refuseUnrouted(
   service: string,
-  counts: readonly { readonly role: SeriesRole; readonly events: Float64Array | undefined }[],
-  definitions: readonly Definition[],
+  counts: readonly RoleCounts[],
   labels: readonly string[],
   series: ReadSeries,
 ): void {
-  const listing = definitions.filter(({ resources }) => resources.some((resource) => resource !== '*'));
-  const unrouted = counts.filter(
-    ({ role }) =>
-      role.isCanary && role.endpoint === undefined && listing.some(({ text }) => outcomeBy(role, text).isBad),
-  );
+  const unrouted = counts.filter(({ role }) => role.isCanary && role.isBad && role.endpoint === undefined);
   const bad = unrouted.reduce((sum, { events }) => sum + (events?.reduce((a, b) => a + b, 0) ?? 0), 0);
   if (bad === 0) return;
   const own = series.all.filter(({ role }) => role.service === service);

@@ -6,51 +6,95 @@ import {
   grpcCodes,
   grpcStatuses,
 } from '../../../domain/sli/failure.ts';
-import { type LabelMatcher, matcherTest, matcherText, oneOfValues } from './label-matchers.ts';
+import {
+  escapedForRegex,
+  type LabelMatcher,
+  matcherTest,
+  matcherText,
+  oneOfValues,
+} from './label-matchers.ts';
 import { badMatchers, type CounterSource, counterSourceOf } from './source-template.ts';
 
 /**
- * Definitions of failure of the registry, over counters: one takes the place of the matcher by which `bad` of the source tells
- * statuses. Everything else of `bad` stays.
+ * Definitions of failure of the registry, over counters: one takes the place of the statuses in the matcher of `bad` that tells them.
+ * Everything else of `bad` stays, also values of that label that are no statuses.
  */
 
 /** The matcher of `bad` that tells failures by a status, and how its label writes statuses of gRPC. */
-type StatusMatcher =
-  | { readonly kind: 'http'; readonly matcher: LabelMatcher }
-  | { readonly kind: 'grpc'; readonly matcher: LabelMatcher; readonly spellings: readonly Spelling[] };
+type StatusMatcher = {
+  readonly matcher: LabelMatcher;
+  /** Alternatives of its values that are no statuses, as regular expressions. */
+  readonly others: readonly string[];
+} & ({ readonly kind: 'http' } | { readonly kind: 'grpc'; readonly spellings: readonly Spelling[] });
 
-type Spelling = (status: GrpcStatus) => string;
+/** The texts of a status: some have two. */
+type Spelling = (status: GrpcStatus) => readonly string[];
 
-/** As Go's and Java's libraries, OpenTelemetry and proxies write them. */
+/** As libraries, OpenTelemetry and proxies write them. */
 const spellings: readonly Spelling[] = [
-  (status) => String(grpcCodes[status]),
-  (status) => status,
-  (status) => status.toLowerCase(),
-  // Of grpc-go's codes, OK is in capital letters, and Canceled has one l.
-  (status) =>
-    ({ OK: 'OK', CANCELLED: 'Canceled' })[status as string] ??
-    status.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+  (status) => [String(grpcCodes[status])],
+  (status) => [status],
+  (status) => (status === 'CANCELLED' ? ['cancelled', 'canceled'] : [status.toLowerCase()]),
+  // OK is in capital letters in grpc-go, whose Canceled has one l.
+  (status) => {
+    if (status === 'OK') return ['OK'];
+    if (status === 'CANCELLED') return ['Canceled', 'Cancelled'];
+    return [status.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())];
+  },
 ];
 
-const errorsOfHttp = Array.from({ length: 200 }, (_, i) => String(400 + i));
+const allOfClass = (digit: number) => Array.from({ length: 100 }, (_, i) => String(100 * digit + i));
+const classes = [1, 2, 3, 4, 5] as const;
+const statusesOfHttp = classes.flatMap((digit) => [...allOfClass(digit), `${digit}xx`, `${digit}XX`]);
+const errorsOfHttp = [...allOfClass(4), ...allOfClass(5)];
+const statusesOfGrpc = new Set(spellings.flatMap((spelled) => grpcStatuses.flatMap(spelled)));
+
+const knownMatchers = new WeakMap<CounterSource, readonly StatusMatcher[]>();
 
 /**
- * Undefined where `bad` tells failures by something else. Only by values that must be there: of a label that must not be "ok", nobody knows
- * what else it has.
+ * The matchers that tell failures by a status: one, as a rule, and none where `bad` tells them by something else. Only by values that must be
+ * there: of a label that must not be "ok", nobody knows what else it has.
  */
-function statusMatcherOf(source: CounterSource): StatusMatcher | undefined {
-  for (const matcher of badMatchers(source)) {
-    if (matcher.operator.startsWith('!')) continue;
+function statusMatchersOf(source: CounterSource): readonly StatusMatcher[] {
+  const known = knownMatchers.get(source);
+  if (known !== undefined) return known;
+  const found = badMatchers(source).flatMap((matcher): StatusMatcher[] => {
+    if (matcher.operator.startsWith('!')) return [];
     const test = matcherTest(matcher);
     const accepts = (value: string) => test({ [matcher.label]: value });
-    if (!accepts('200') && errorsOfHttp.some(accepts)) return { kind: 'http', matcher };
+    if (!accepts('200') && errorsOfHttp.some(accepts))
+      return [{ kind: 'http', matcher, others: alternativesBeside(matcher, statusesOfHttp) }];
     const own = spellings.filter(
       (spelled) =>
-        !accepts(spelled('OK')) && (accepts(spelled('INTERNAL')) || accepts(spelled('UNAVAILABLE'))),
+        !spelled('OK').some(accepts) && [...spelled('INTERNAL'), ...spelled('UNAVAILABLE')].some(accepts),
     );
-    if (own.length > 0) return { kind: 'grpc', matcher, spellings: own };
+    return own.length === 0
+      ? []
+      : [{ kind: 'grpc', matcher, spellings: own, others: alternativesBeside(matcher, statusesOfGrpc) }];
+  });
+  knownMatchers.set(source, found);
+  return found;
+}
+
+/** The alternatives of a matcher that match none of some values. */
+function alternativesBeside({ operator, value }: LabelMatcher, values: Iterable<string>): readonly string[] {
+  const all = [...values];
+  const alternatives = operator === '=' ? [escapedForRegex(value)] : alternativesOf(value);
+  return alternatives.filter((one) => !all.some((text) => new RegExp(`^(?:${one})$`, 'su').test(text)));
+}
+
+/** The parts of a regular expression between its outermost `|`. */
+function alternativesOf(regex: string): readonly string[] {
+  const parts = [''];
+  let depth = 0;
+  for (const [token] of regex.matchAll(/\\.|\[[^\]]*\]|./gsu)) {
+    depth += token === '(' ? 1 : token === ')' ? -1 : 0;
+    if (token === '|' && depth === 0) parts.push('');
+    else parts.push(`${parts.pop()}${token}`);
   }
-  return undefined;
+  const [only = ''] = parts;
+  const isOneGroup = parts.length === 1 && /^\((?:\\.|[^()\\])*\)$/su.test(only);
+  return isOneGroup ? alternativesOf(only.slice(1, -1)) : parts;
 }
 
 /** The source with a definition of the registry in place of its own. Precondition: {@link failureProblem} finds nothing. */
@@ -62,43 +106,54 @@ export function withFailure(source: CounterSource, failure: Failure | undefined)
     const isBad = oneOfValues(grpcStatus.isBad.label, by.codes.map(String));
     return { ...source, grpcStatus: { ...grpcStatus, isBad } };
   }
-  const told = statusMatcherOf(source);
+  const [told] = statusMatchersOf(source);
   const values = told && valuesOf(by, told);
   if (told === undefined || values === undefined) return source;
-  const { matcher } = told;
-  const own: LabelMatcher = { label: matcher.label, operator: '=~', value: values.join('|') };
+  const { matcher, others } = told;
+  const value = [...values, ...others].join('|');
+  const own: LabelMatcher = { label: matcher.label, operator: '=~', value };
   const matchers = source.bad.matchers.map((one) => (matcherText(one) === matcherText(matcher) ? own : one));
   return { ...source, bad: { ...source.bad, matchers } };
+}
+
+/** The label whose statuses a definition names in place of the source; undefined where it is another one than that of `bad`. */
+export function statusLabelOf(source: CounterSource, { by }: Failure): string | undefined {
+  if (by.kind === 'grpc' && source.grpcStatus !== undefined) return undefined;
+  return statusMatchersOf(source)[0]?.matcher.label;
 }
 
 /** Regular expressions of the statuses; undefined where the label has statuses of the other protocol. */
 function valuesOf(by: FailureBy, told: StatusMatcher): readonly string[] | undefined {
   if (by.kind === 'http' && told.kind === 'http')
     return [...by.classes.map((digit) => `${digit}..`), ...by.codes.map(String)];
-  if (by.kind === 'grpc' && told.kind === 'grpc') {
-    const names = grpcStatuses.filter((name) => by.codes.includes(grpcCodes[name]));
-    return told.spellings.flatMap((spelled) => names.map(spelled));
-  }
+  if (by.kind === 'grpc' && told.kind === 'grpc')
+    return told.spellings.flatMap((spelled) => namesOf(by.codes).flatMap(spelled));
   return undefined;
 }
 
+function namesOf(codes: readonly number[]): readonly GrpcStatus[] {
+  return grpcStatuses.filter((name) => codes.includes(grpcCodes[name]));
+}
+
+type Mistake = Pick<SourceProblem, 'message' | 'fix'>;
+
 /** As the port says. */
-export function failureProblem(
-  source: Source,
-  { text, by }: Failure,
-): Pick<SourceProblem, 'message' | 'fix'> | undefined {
+export function failureProblem(source: Source, { text, by }: Failure): Mistake | undefined {
   const own = counterSourceOf(source);
-  const told = statusMatcherOf(own);
-  if (by.kind === 'grpc' && own.grpcStatus !== undefined) return undefined;
-  if (told !== undefined && valuesOf(by, told) !== undefined) return undefined;
-  const bad = badMatchers(own).map(matcherText).join(',');
+  const { grpcStatus } = own;
+  if (by.kind === 'grpc' && grpcStatus !== undefined) {
+    const named = namesOf(by.codes).map((name) => [name, [String(grpcCodes[name])]] as const);
+    return excluded(own, grpcStatus.isBad.label, undefined, named);
+  }
   const where = `bad of the source "${source.name}"`;
+  const bad = badMatchers(own).map(matcherText).join(',');
   if (by.kind === 'errors') {
     return {
       message: `failure: errors is for traces: a counter marks errors only by a label that bad names (${where}: ${bad})`,
       fix: 'Remove failure, and let bad name the label that marks errors, such as outcome="error".',
     };
   }
+  const [told, ...more] = statusMatchersOf(own);
   const example = by.kind === 'grpc' ? 'grpc_code=~"Unknown|Internal|Unavailable"' : 'code=~"5.."';
   if (told === undefined) {
     return {
@@ -106,22 +161,66 @@ export function failureProblem(
       fix: `Remove failure, and say in bad what fails. Or tell failures in bad by a label that has the status, such as ${example}: failure then takes its place.`,
     };
   }
-  const [has, fitting] = told.kind === 'http' ? ['HTTP', '[5xx, 401]'] : ['gRPC', 'grpc'];
-  return {
-    message: `failures cannot be told by ${text} here: ${where} has a status of ${has} (${bad})`,
-    fix: `Write a definition by statuses of ${has}, such as failure: ${fitting}. Or name a source whose bad has the other status, such as ${example}.`,
-  };
+  if (more.length > 0) {
+    return {
+      message: `failures cannot be told by ${text} here: ${where} has more than one status (${bad})`,
+      fix: 'Remove failure, and say in bad what fails. Or leave one of the statuses in bad: failure then takes its place.',
+    };
+  }
+  if (valuesOf(by, told) === undefined) {
+    const [has, fitting] = told.kind === 'http' ? ['HTTP', '[5xx, 401]'] : ['gRPC', 'grpc'];
+    return {
+      message: `failures cannot be told by ${text} here: ${where} has a status of ${has} (${bad})`,
+      fix: `Write a definition by statuses of ${has}, such as failure: ${fitting}. Or name a source whose bad has the other status, such as ${example}.`,
+    };
+  }
+  return excluded(own, told.matcher.label, told.matcher, namedBy(by, told));
+}
+
+/** What a definition names, each with the values of the label that mean it. */
+function namedBy(by: FailureBy, told: StatusMatcher): readonly (readonly [string, readonly string[]])[] {
+  if (by.kind === 'http') {
+    return [
+      ...by.classes.map((digit) => [`${digit}xx`, allOfClass(digit)] as const),
+      ...by.codes.map((code) => [String(code), [String(code)]] as const),
+    ];
+  }
+  if (by.kind !== 'grpc' || told.kind !== 'grpc') return [];
+  return namesOf(by.codes).map((name) => [name, told.spellings.flatMap((spelled) => spelled(name))] as const);
+}
+
+/** A failure that another matcher of the same label never lets through would not be counted. Of a class, single statuses may be left out. */
+function excluded(
+  { name, bad }: CounterSource,
+  label: string,
+  told: LabelMatcher | undefined,
+  named: readonly (readonly [name: string, values: readonly string[]])[],
+): Mistake | undefined {
+  for (const matcher of bad.matchers) {
+    if (matcher.label !== label || (told !== undefined && matcherText(matcher) === matcherText(told)))
+      continue;
+    const test = matcherTest(matcher);
+    const lost = named.find(([, values]) => !values.some((value) => test({ [label]: value })));
+    if (lost === undefined) continue;
+    return {
+      message: `${lost[0]} is among the failures, and the source "${name}" leaves such requests out (${matcherText(matcher)})`,
+      fix: `Remove this matcher from the source, or ${lost[0]} from failure.`,
+    };
+  }
+  return undefined;
 }
 
 /** A value such as 4xx, which some libraries write in place of a status. */
 const statusClass = /^([1-5])xx$/i;
 
-/**
- * Whether a series shows by its status that it is good: one that has only the class of a status that is told apart from others of its class
- * does not.
- */
-export function showsStatus(value: string, { by }: Failure): boolean {
+/** Whether a value is only the class of statuses of which a definition names single ones: whether it fails cannot be told. */
+export function isClassOfNamed(value: string, { by }: Failure): boolean {
   const digit = statusClass.exec(value)?.[1];
-  if (digit === undefined || by.kind !== 'http') return true;
-  return !by.codes.some((code) => String(code).startsWith(digit));
+  return digit !== undefined && by.kind === 'http' && by.codes.some((code) => String(code).startsWith(digit));
+}
+
+/** Whether a value that a definition does not name is a status, and so shows that it is none of those. */
+export function showsStatus(value: string, failure: Failure): boolean {
+  if (failure.by.kind === 'grpc') return statusesOfGrpc.has(value);
+  return /^\d+$/.test(value) || (statusClass.test(value) && !isClassOfNamed(value, failure));
 }

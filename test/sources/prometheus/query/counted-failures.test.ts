@@ -40,7 +40,14 @@ describe('a definition of failure', () => {
     ['code=~"5.."', [401], ['code=~"401"']],
     ['code="503"', '5xx', ['code=~"5.."']],
     ['code=~"5..|429",route!="/a"', '5xx', ['code=~"5.."', 'route!="/a"']],
-    ['grpc_code=~"Internal|Unavailable"', { grpc: ['CANCELLED'] }, ['grpc_code=~"Canceled"']],
+    ['grpc_code=~"Internal|Unavailable"', { grpc: ['CANCELLED'] }, ['grpc_code=~"Canceled|Cancelled"']],
+    // What is no status stays: nobody said that it is good.
+    ['code=~"5..|0"', ['5xx', 401], ['code=~"5..|401|0"']],
+    ['code=~"(5..|429|error)"', [401], ['code=~"401|error"']],
+    ['code=~"[45]..|5xx|in(ternal|valid)"', '5xx', ['code=~"5..|in(ternal|valid)"']],
+    ['code=~"5..|\\|x"', '5xx', ['code=~"5..|\\\\|x"']],
+    ['result=~"error|unavailable"', { grpc: ['INTERNAL'] }, ['result=~"internal|error"']],
+    ['code=~"5..",code!="599"', ['5xx', 401], ['code=~"5..|401"', 'code!="599"']],
     ['grpc_status="UNAVAILABLE"', 'grpc', [`grpc_status=~"${faults}"`]],
     ['status="unavailable"', { grpc: ['DATA_LOSS'] }, ['status=~"data_loss"']],
     ['rpc_grpc_status_code=~"1[34]"', 'grpc', ['rpc_grpc_status_code=~"2|4|12|13|14|15"']],
@@ -69,8 +76,26 @@ describe('a definition of failure', () => {
     ['outcome!="ok"', 'grpc', /has no status/],
     ['code!~"2..|3.."', ['5xx'], /has no status/],
     ['error=~"true|1"', 'grpc', /has no status/],
+    ['code=~"[45]..",code!~"401|403"', ['5xx', 401], /^401 is among the failures, .* \(code!~"401\|403"\)$/],
+    ['code=~"5..",code!~"4.."', ['5xx', '4xx'], /^4xx is among the failures/],
+    ['grpc_code="Internal",grpc_code!~"Canceled|Cancelled"', { grpc: ['CANCELLED'] }, /^CANCELLED is among/],
+    ['code=~"5..",upstream_code=~"5.."', ['5xx', 401], /has more than one status/],
+    ['shard=~"[3-9].*",code=~"5.."', ['5xx', 401], /has more than one status/],
   ])('is refused where bad has no such status: %s with %j', (bad, failure, message) => {
     expect(failureProblem(sourceOf(bad), failureOf(failure))?.message).toMatch(message);
+  });
+
+  it('is refused where total leaves out what it names', () => {
+    const parsed = parseCounterSource('app', {
+      total: 'c_total{job="{service}",code!~"4.."}',
+      bad: 'c_total{job="{service}",code!~"4..",code=~"5.."}',
+    });
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    expect(failureProblem(parsed.source, failureOf(['5xx', 401]))).toEqual({
+      message: '401 is among the failures, and the source "app" leaves such requests out (code!~"4..")',
+      fix: 'Remove this matcher from the source, or 401 from failure.',
+    });
+    expect(failureProblem(parsed.source, failureOf(['5xx']))).toBeUndefined();
   });
 
   it.each<[string, FailureDocument, boolean]>([
@@ -80,7 +105,10 @@ describe('a definition of failure', () => {
     ['2xx', [401], true],
     ['4xx', ['4xx', '5xx'], true],
     ['0', [401], true],
+    ['error', [401], false],
     ['Internal', 'grpc', true],
+    ['Cancelled', 'grpc', true],
+    ['timeout', 'grpc', false],
   ])('is told by the value %s, by %j: %s', (value, failure, expected) => {
     expect(showsStatus(value, failureOf(failure))).toBe(expected);
   });
