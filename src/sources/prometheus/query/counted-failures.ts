@@ -53,7 +53,7 @@ const knownMatchers = new WeakMap<CounterSource, readonly StatusMatcher[]>();
 
 /**
  * The matchers that tell failures by a status: one, as a rule, and none where `bad` tells them by something else. Only by values that must be
- * there: of a label that must not be "ok", nobody knows what else it has.
+ * there: of a label that must not be "ok", the other values are unknown.
  */
 function statusMatchersOf(source: CounterSource): readonly StatusMatcher[] {
   const known = knownMatchers.get(source);
@@ -87,7 +87,7 @@ function alternativesBeside({ operator, value }: LabelMatcher, values: Iterable<
 function alternativesOf(regex: string): readonly string[] {
   const parts = [''];
   let depth = 0;
-  for (const [token] of regex.matchAll(/\\.|\[[^\]]*\]|./gsu)) {
+  for (const [token] of regex.matchAll(/\\.|\[[^[\]]*\]|./gsu)) {
     depth += token === '(' ? 1 : token === ')' ? -1 : 0;
     if (token === '|' && depth === 0) parts.push('');
     else parts.push(`${parts.pop()}${token}`);

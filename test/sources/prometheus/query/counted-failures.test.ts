@@ -72,7 +72,7 @@ describe('a definition of failure', () => {
     ['preset:linkerd', [401], /has no status \(classification="failure"\)/],
     ['code=~"5.."', 'grpc', /has a status of HTTP/],
     ['grpc_code="Internal"', '5xx', /has a status of gRPC/],
-    // A label of which nobody knows what it has where it fails.
+    // A label whose values are unknown where it fails.
     ['outcome!="ok"', 'grpc', /has no status/],
     ['code!~"2..|3.."', ['5xx'], /has no status/],
     ['error=~"true|1"', 'grpc', /has no status/],
