@@ -124,7 +124,7 @@ async function proposal(options: Options, io: Io): Promise<string> {
     const unchosen = unchosenBackend(io.env);
     throw new Misuse(
       unchosen === undefined
-        ? "required option '--service <name>' not specified"
+        ? `required option '--service <name>' not specified${backendNote(io)}`
         : `${unchosen}, give --service.`,
     );
   }
@@ -134,6 +134,10 @@ async function proposal(options: Options, io: Io): Promise<string> {
   const text = isPrometheus ? prometheusTextOf(named, description) : datadogTextOf(named, description);
   if (text === undefined) throw new Misuse(`${openapi} has no route that could be judged.`);
   return text;
+}
+
+function backendNote({ env }: Io): string {
+  return env.CUJ_GATE_BACKEND ? '' : '. For Prometheus, export CUJ_GATE_BACKEND=prometheus';
 }
 
 function backendOf({ env }: Io): BackendName {

@@ -143,7 +143,7 @@ export function checkFailingRates(
         message: `${percent(bad / total)} of ${count(total)} requests of the last day failed (${joinedTexts(texts) ?? defaultFailureText}), and the objective of ${objective.percent}% allows ${percent(objective.budget)}`,
         verdict:
           'The error budget is used up, alerts fire, and a release that is no worse than stable is inconclusive (shared_cause, within_noise) for most of the time.',
-        fix: 'Set slo.availability to what the present version meets, count fewer statuses, or judge the CUJ by comparison with stable (rule: baseline).',
+        fix: 'Set slo.availability to what the present version meets, count fewer statuses, count them on single endpoints only, or judge the CUJ by comparison with stable (rule: baseline).',
       },
     ];
   });

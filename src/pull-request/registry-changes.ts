@@ -1,7 +1,7 @@
 import { dayMs, durationMs } from '../domain/duration.ts';
 import { boundText, decimal } from '../domain/judge/number-text.ts';
 import { listed } from '../domain/name-lists.ts';
-import { judgementChange } from '../domain/registry/compare.ts';
+import { type JudgedCuj, judgementChange } from '../domain/registry/compare.ts';
 import {
   type Cuj,
   cujCalled,
@@ -88,7 +88,10 @@ function changesOf(old: Registry, next: Registry): readonly ChangeItem[] {
       });
       continue;
     }
-    const details = detailsOf(before, present);
+    const details = detailsOf(
+      { cuj: before, services: old.services },
+      { cuj: present, services: next.services },
+    );
     if (present.name !== before.name)
       items.push({
         title: `**renamed** ${code(before.name)} to ${code(present.name)}`,
@@ -152,7 +155,8 @@ function amount(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
-function detailsOf(before: Cuj, after: Cuj): readonly string[] {
+function detailsOf(old: JudgedCuj, next: JudgedCuj): readonly string[] {
+  const [before, after] = [old.cuj, next.cuj];
   const lines: string[] = [];
   const value = (text: string) => code(text);
   const plainly = (key: string, from: string, to: string) => {
@@ -166,7 +170,7 @@ function detailsOf(before: Cuj, after: Cuj): readonly string[] {
         ? '`mode`: `observe` → `enforce`: **it can abort rollouts from now on**'
         : '`mode`: `enforce` → `observe`: **it only reports from now on, and aborts nothing**',
     );
-  const change = judgementChange(before, after);
+  const change = judgementChange(old, next);
   for (const { key, before: from, after: to } of change?.settings ?? []) {
     if (!key.startsWith('slo.')) plainly(key, from, to);
   }

@@ -471,12 +471,20 @@ export function readSettings(
     const isForeign = setting.onlyFor !== undefined && setting.onlyFor !== backend;
     if (isForeign ? setting.required === true : options.required?.includes(name as SettingName) === true) {
       const file = setting.secret === true ? ` (or ${name}_FILE)` : '';
-      const option = name === 'CUJ_GATE_REGISTRY' ? ' Or give --registry PATH.' : '';
+      const option = name === 'CUJ_GATE_REGISTRY' ? ' Or give --registry PATH.' : otherBackends(name);
       problemsWith(setting).push(
         `${name}${file} is not set: ${setting.description.split(/\.(?: |$)/, 1)[0]}.${option}`,
       );
     }
     return undefined;
+  }
+
+  /** A shell that lacks all settings looks like one of the default backend. */
+  function otherBackends(name: string): string {
+    const [first] = Object.keys(backends[defaultBackend].settingRows);
+    if (name !== first || given(env.CUJ_GATE_BACKEND) !== undefined) return '';
+    const others = backendNames.filter((one) => one !== defaultBackend);
+    return ` For another backend, export CUJ_GATE_BACKEND=${others.join(' or ')}.`;
   }
 
   backend = get('CUJ_GATE_BACKEND');

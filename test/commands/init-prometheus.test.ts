@@ -98,7 +98,9 @@ describe('cuj-gate init from Prometheus', () => {
       http('Job "x"\n- y: #', '/a', 'v1'),
     ];
     const { code, stdout, stderr } = await init();
-    expect(stderr).toBe('querying the counters of all services\n');
+    expect(stderr).toMatch(
+      /^querying the counters of all services\n\d+ CUJs proposed from \S+: .*\nversions: v.*\n/,
+    );
     expect(code).toBe(0);
     const registry = await registryIn(stdout);
     expect([...registry.services.keys()]).toEqual(['shop', 'pay']);
@@ -246,14 +248,18 @@ describe('cuj-gate init from Prometheus', () => {
     const busy = Array.from({ length: 5 }, (_, i) => own({ pod: `${i}` }));
     stored = [...busy, own({ job: 'shop', code: '200', route: '/a', version: 'v1' })];
     const { stdout, stderr } = await init('--counter', 'http_requests_total', '--service', 'shop');
-    expect(stderr).toBe('querying the counters of shop\n');
+    expect(stderr).toMatch(
+      /^querying the counters of shop\n\d+ CUJs? proposed from http_requests_total: .*\n/,
+    );
     expect((await registryIn(stdout)).cujs.get('a')?.endpoints).toMatchObject([{ resource: '/a' }]);
   });
 
   it('finds a service that is not among the busiest ones, and says where there are more', async () => {
     stored = Array.from({ length: 201 }, (_, i) => http(`svc${i}`, '/a', 'v1'));
     const { stdout, stderr } = await init('--service', 'svc200');
-    expect(stderr).toBe('querying the counters of svc200\n');
+    expect(stderr).toBe(
+      'querying the counters of svc200\n1 CUJ proposed from http_server_request_duration_seconds_count: a\nversions: v1\n1 comment to CHECK\n',
+    );
     expect([...(await registryIn(stdout)).services.keys()]).toEqual(['svc200']);
     expect((await init()).stdout).toContain(
       '# There are more services than were read: name one by --service.',

@@ -470,7 +470,7 @@ describe('readSettings', () => {
 
   it('names every variable that serving needs and that is missing', () => {
     expect(problemsOf({}, { required: requiredToServe })).toEqual([
-      'DD_API_KEY (or DD_API_KEY_FILE) is not set: Datadog API key.',
+      'DD_API_KEY (or DD_API_KEY_FILE) is not set: Datadog API key. For another backend, export CUJ_GATE_BACKEND=prometheus.',
       expect.stringContaining('DD_APP_KEY (or DD_APP_KEY_FILE) is not set'),
       expect.stringMatching(/^CUJ_GATE_REGISTRY is not set: .*\. Or give --registry PATH\.$/),
     ]);

@@ -1,4 +1,6 @@
+import { parse } from 'yaml';
 import { SourceError } from '../../domain/errors.ts';
+import { listed } from '../../domain/name-lists.ts';
 import type { OpenApiRoutes } from '../../init/openapi.ts';
 import {
   chooseCanary,
@@ -45,7 +47,7 @@ export async function fromPrometheus(options: PrometheusInitOptions, io: Io): Pr
     const found = await prometheus.findServices({ ...options, service });
     if ('problem' in found) throw new Misuse(found.problem);
     const total = found.services.reduce((sum, { requests }) => sum + requests, 0);
-    return proposePrometheusRegistry({
+    const text = proposePrometheusRegistry({
       env,
       top: options.top,
       from: `the traffic of ${found.services.map(({ name }) => name).join(', ')} in Prometheus (${found.metric}) over the last ${found.span}`,
@@ -57,12 +59,35 @@ export async function fromPrometheus(options: PrometheusInitOptions, io: Io): Pr
       })),
       notes: notesOf(found),
     });
+    io.stderr.write(summaryOf(found, text, options.canaryLabel));
+    return text;
   } catch (error) {
     if (error instanceof SourceError) throw new Misuse(`${sentence(error.message)} ${error.hint}`);
     throw error;
   } finally {
     await prometheus.close();
   }
+}
+
+/** What the proposal has, for those who do not see it: it is written into a file. */
+function summaryOf(found: FoundServices, text: string, canaryLabel: string | undefined): string {
+  const { cujs } = parse(text) as { cujs: readonly { name: string }[] };
+  const versions = new Set(
+    found.services.flatMap((one) => {
+      const { label } = chooseCanary(one.versions, canaryLabel ?? fallbackLabel(one.source));
+      return [...(one.versions.get(label)?.keys() ?? [])].filter((version) => version !== '');
+    }),
+  );
+  const checks = text.split('CHECK:').length - 1;
+  return [
+    `${cujs.length} ${cujs.length === 1 ? 'CUJ' : 'CUJs'} proposed from ${found.metric}: ${listed(
+      cujs.map(({ name }) => name),
+      20,
+    )}`,
+    versions.size === 0 ? 'no version was found' : `versions: ${listed([...versions], 10)}`,
+    `${checks === 0 ? 'no comment' : `${checks} ${checks === 1 ? 'comment' : 'comments'}`} to CHECK`,
+    '',
+  ].join('\n');
 }
 
 function notesOf({ otherPresets, labelNames, hasMoreServices }: FoundServices): string[] {

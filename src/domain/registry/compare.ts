@@ -4,6 +4,7 @@ import { objectionsTo, type StandingQuestion } from '../metrics/standing-questio
 import { listed } from '../name-lists.ts';
 import { defaultFailureText } from '../sli/failure.ts';
 import { sliNames } from '../sli/table.ts';
+import { failureTextOn } from './endpoint-failures.ts';
 import type { DocumentPath } from './findings.ts';
 import {
   type Cuj,
@@ -92,7 +93,11 @@ function changesOfCuj(old: Registry, next: Registry, before: Cuj): RegistryChang
       };
     });
   if (present !== undefined && present.retired === undefined) {
-    changes.push(...servicesLeft(before, present), ...modeOf(before, present), ...policyOf(before, present));
+    changes.push(
+      ...servicesLeft(before, present),
+      ...modeOf(before, present),
+      ...policyOf({ cuj: before, services: old.services }, { cuj: present, services: next.services }),
+    );
   }
   for (const [index, alias] of (before.aliases ?? []).entries()) {
     if (cujCalled(next, alias) === undefined) changes.push(aliasGone(before.name, alias, index));
@@ -198,7 +203,10 @@ function modeOf(before: Cuj, { name, mode }: Cuj): RegistryChange[] {
 const percentOf = (ratio: number) => `${Number((ratio * 100).toPrecision(8))}%`;
 
 /** A policy for people, by the keys of the registry. */
-function policyTexts({ objectives, gate, endpoints }: Cuj): ReadonlyMap<string, string> {
+function policyTexts({
+  cuj: { objectives, gate, endpoints },
+  services,
+}: JudgedCuj): ReadonlyMap<string, string> {
   const span = (ms: number | undefined, none: string) => (ms === undefined ? none : durationText(ms));
   const texts: readonly (readonly [string, string])[] = [
     ...sliNames.map((sli) => {
@@ -222,14 +230,15 @@ function policyTexts({ objectives, gate, endpoints }: Cuj): ReadonlyMap<string, 
       [...new Set(endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort((a, b) => a - b).join(' ') ||
         'none',
     ],
-    ['failure', failuresText(endpoints)],
+    ['failure', failuresText(endpoints, services)],
   ];
   return new Map(texts);
 }
 
 /** What counts as a failure: of all endpoints, or of each where they differ. */
-function failuresText(endpoints: Cuj['endpoints']): string {
-  const textOf = ({ failure }: Cuj['endpoints'][number]) => failure?.text ?? defaultFailureText;
+function failuresText(endpoints: Cuj['endpoints'], services: Registry['services']): string {
+  const textOf = (endpoint: Endpoint) =>
+    failureTextOn(endpoint, services.get(endpoint.service)) ?? defaultFailureText;
   const distinct = new Set(endpoints.map(textOf));
   if (distinct.size < 2) return [...distinct][0] ?? defaultFailureText;
   return listed(endpoints.map((endpoint) => `${textOf(endpoint)} on ${endpoint.label}`).sort(), maxListed);
@@ -251,21 +260,27 @@ export interface JudgementChange {
   readonly endpointsRemoved: readonly Endpoint[];
 }
 
+/** A CUJ with the services of its registry. */
+export interface JudgedCuj {
+  readonly cuj: Cuj;
+  readonly services: Registry['services'];
+}
+
 /** How the judgement of a CUJ differs between two registries. Undefined where it does not. */
-export function judgementChange(before: Cuj, after: Cuj): JudgementChange | undefined {
+export function judgementChange(before: JudgedCuj, after: JudgedCuj): JudgementChange | undefined {
   const old = policyTexts(before);
   const settings = [...policyTexts(after)].flatMap(([key, text]) =>
     old.get(key) === text ? [] : [{ key, before: old.get(key) as string, after: text }],
   );
-  const endpointsAdded = after.endpoints.filter((one) => !hasEndpoint(before, one));
-  const endpointsRemoved = before.endpoints.filter((one) => !hasEndpoint(after, one));
+  const endpointsAdded = after.cuj.endpoints.filter((one) => !hasEndpoint(before.cuj, one));
+  const endpointsRemoved = before.cuj.endpoints.filter((one) => !hasEndpoint(after.cuj, one));
   return settings.length + endpointsAdded.length + endpointsRemoved.length === 0
     ? undefined
     : { settings, endpointsAdded, endpointsRemoved };
 }
 
 /** How a CUJ is judged is the developers' choice at any time: a note. */
-function policyOf(before: Cuj, after: Cuj): RegistryChange[] {
+function policyOf(before: JudgedCuj, after: JudgedCuj): RegistryChange[] {
   const change = judgementChange(before, after);
   if (change === undefined) return [];
   const { settings, endpointsAdded, endpointsRemoved } = change;
@@ -281,10 +296,10 @@ function policyOf(before: Cuj, after: Cuj): RegistryChange[] {
     {
       breaks: false,
       rule: 'judged-otherwise',
-      name: before.name,
-      message: `the CUJ "${after.name}" is judged otherwise, also in rollouts in flight: ${changed.join('; ')}`,
+      name: before.cuj.name,
+      message: `the CUJ "${after.cuj.name}" is judged otherwise, also in rollouts in flight: ${changed.join('; ')}`,
       fix: 'Nothing, if you mean it.',
-      place: { in: 'new', of: 'cuj', name: after.name, path: ['name'] },
+      place: { in: 'new', of: 'cuj', name: after.cuj.name, path: ['name'] },
     },
   ];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { compareRegistries } from '../../../../src/domain/registry/compare.ts';
 import { resolveRegistry } from '../../../../src/domain/registry/resolve.ts';
 import type { RegistryDocument } from '../../../../src/domain/registry/schema.ts';
 import { type FailureDocument, failureOf } from '../../../../src/domain/sli/failure.ts';
@@ -165,5 +166,20 @@ describe('a registry of Prometheus', () => {
       'failure-on-template cujs.0.failure',
       'failure-on-template cujs.1.endpoints.0.failure',
     ]);
+  });
+
+  it('tells that a definition takes the place of what a source says', () => {
+    const of = (failure?: string) => {
+      const result = resolved({
+        services: { orders: service },
+        cujs: [{ ...cuj, ...(failure === undefined ? {} : { failure }) }] as NonNullable<
+          RegistryDocument['cujs']
+        >,
+      });
+      if (!result.ok) throw new Error(JSON.stringify(result.findings));
+      return result.registry;
+    };
+    const messages = compareRegistries(of(), of('5xx')).map(({ message }) => message);
+    expect(messages).toEqual([expect.stringMatching(/: failure from bad of the source app to 5xx$/)]);
   });
 });
