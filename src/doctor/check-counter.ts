@@ -24,6 +24,7 @@ export function checkCounter(registry: Registry, service: Service, counter: Coun
   if (counter.series === 0) return [noSeries(service, counter)];
   return [
     ...labels(registry, service, counter),
+    ...unseenStatuses(registry, service, counter),
     ...scrapes(service, counter),
     ...cujsOf(registry, service).flatMap((cuj) => timing(cuj, counter)),
     ...retention(registry, service, counter),
@@ -193,6 +194,36 @@ function labels(registry: Registry, service: Service, counter: CounterFacts): Do
     });
   }
   return findings;
+}
+
+/** Statuses that a definition names and that its endpoints never answer with: most likely another one is meant. */
+function unseenStatuses(
+  registry: Registry,
+  service: Service,
+  { statuses = new Map<string, Shares>() }: CounterFacts,
+): DoctorFinding[] {
+  return cujsOf(registry, service).flatMap((cuj) =>
+    cuj.endpoints.flatMap(({ service: of, resource, label, failure }): DoctorFinding[] => {
+      if (of !== service.name || failure?.by.kind !== 'http') return [];
+      const own = resource === '*' ? [...statuses.values()] : [statuses.get(resource) ?? new Map()];
+      const seen = new Map<string, number>();
+      for (const [status, requests] of own.flatMap((shares) => [...shares]))
+        seen.set(status, (seen.get(status) ?? 0) + requests);
+      const unseen = failure.by.codes.map(String).filter((code) => !seen.has(code));
+      if (seen.size === 0 || unseen.length === 0) return [];
+      const answered = [...seen].sort(([, a], [, b]) => b - a);
+      return [
+        {
+          severity: 'info',
+          check: 'failure-status-unseen',
+          about: `cuj ${cuj.name}`,
+          message: `${label === '*' ? `all of ${service.name}` : label} answered with ${listed(answered.map(([status, requests]) => `${status} (${count(requests)})`))} in the last day, and never with ${listed(unseen)}, which is among its failures (${failure.text})`,
+          verdict: 'None, if that status is rare.',
+          fix: 'If another status is meant, correct failure.',
+        },
+      ];
+    }),
+  );
 }
 
 /** The definitions of failure that endpoints of a service have in place of the source's own. */

@@ -245,4 +245,20 @@ describe('the counter of a service', () => {
         : [],
     );
   });
+
+  it('never answers with a status that is among the failures of an endpoint', () => {
+    const statuses = new Map([
+      ['POST /Orders/{id}', new Map(Object.entries({ '200': 900, '401': 90 }))],
+      ['', new Map([['422', 5]])],
+    ]);
+    const endpoints = ['POST /Orders/{id}', { method: 'GET', path: '/Orders/{id}/Items', failure: '5xx' }];
+    const unseen = (failure: unknown) =>
+      findings({ statuses }, undefined, { failure, endpoints }).filter(
+        ({ check }) => check === 'failure-status-unseen',
+      );
+    expect(unseen(['5xx', 422])[0]?.message).toBe(
+      'POST /Orders/{id} answered with 200 (900), 401 (90) in the last day, and never with 422, which is among its failures (5xx, 422)',
+    );
+    expect(unseen(['5xx', 401])).toEqual([]);
+  });
 });

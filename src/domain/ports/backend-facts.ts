@@ -99,6 +99,11 @@ export interface CounterFacts {
    * for the nearest one.
    */
   readonly labels: ReadonlyMap<string, Shares>;
+  /**
+   * Requests of the last day by endpoint and status, where a definition of failure names statuses; by the empty string those of no
+   * endpoint. Absent where none does.
+   */
+  readonly statuses?: ReadonlyMap<string, Shares>;
   /** The names of all labels of one of its series. */
   readonly labelNames: readonly string[];
   /** Between two samples of one series, in ms; undefined where there are too few. */

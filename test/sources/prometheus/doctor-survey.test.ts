@@ -142,6 +142,8 @@ it('tells how often CUJs fail by definitions of their own, where statuses happen
     cujs: [order, login, transfer] as NonNullable<typeof document.cujs>,
   });
   const facts = await surveyPrometheus({ connection, registry, now: () => nowMs, onProgress: () => {} });
+  const asked = loopback.requests.map(({ body }) => new URLSearchParams(body).get('query'));
+  expect(asked).toContain('sum by (method, route, code) (increase(http_requests_total{job="orders"}[1d]))');
   expect(facts.failing?.get('login')).toEqual({ total: 1_000, bad: 80 });
   const found = examine(registry, facts, { top: 1 }).filter(
     ({ check }) => check === 'objective-does-not-fit',

@@ -13,6 +13,7 @@ import type {
 import type { Cuj, Endpoint, QueryBatch, Registry, Service } from '../../../domain/registry/model.ts';
 import { endpointsCountedBy } from '../../../domain/sli/kind.ts';
 import { sliKinds } from '../../../domain/sli/table.ts';
+import { statusLabelOf } from '../query/counted-failures.ts';
 import { prometheusDialect } from '../query/dialect.ts';
 import { isLabelName, labelOf, matcherText } from '../query/label-matchers.ts';
 import { nearestLabel } from '../query/near-labels.ts';
@@ -170,8 +171,10 @@ async function readCounter(asking: Asking, batch: QueryBatch, service: Service):
   const times = samples?.points.map(([timeMs]) => timeMs) ?? [];
   const newestMs = times.at(-1);
   const [all] = await asking.vector(`count(${selector})`);
+  const statuses = await readStatuses(asking, batch, selector);
   return {
     ...base,
+    ...(statuses === undefined ? {} : { statuses }),
     serviceValues: new Map(),
     series: all?.value ?? 0,
     labels,
@@ -180,6 +183,33 @@ async function readCounter(asking: Asking, batch: QueryBatch, service: Service):
     newestAgeMs: newestMs === undefined ? undefined : atMs - newestMs,
     ...(await readOldest(asking, metric)),
   };
+}
+
+/** Undefined where no endpoint of the service has a definition of failure. */
+async function readStatuses(
+  asking: Asking,
+  { template, services }: QueryBatch,
+  selector: string,
+): Promise<CounterFacts['statuses']> {
+  const source = counterSourceOf(template as NonNullable<QueryBatch['template']>);
+  const [label] = (services[0]?.failures ?? []).flatMap(
+    ({ failure }) => statusLabelOf(source, failure) ?? [],
+  );
+  if (label === undefined) return undefined;
+  const { endpointLabels } = source;
+  const found = await asking.vector(
+    `sum by (${[...endpointLabels, label].join(', ')}) (increase(${selector}[1d]))`,
+  );
+  const statuses = new Map<string, Map<string, number>>();
+  for (const { labels, value } of found) {
+    const parts = endpointLabels.map((one) => labelOf(labels, one));
+    const endpoint = parts.includes('') ? '' : parts.join(' ');
+    const own = statuses.get(endpoint) ?? new Map<string, number>();
+    statuses.set(endpoint, own);
+    const count = Math.round(value);
+    if (count > 0) own.set(labelOf(labels, label), count);
+  }
+  return statuses;
 }
 
 async function readOldest(
