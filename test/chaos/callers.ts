@@ -38,15 +38,23 @@ const askable = [
 /**
  * So many questions that the gate has to forget all verdicts that it remembered before (at most 2,000, evaluator.ts). A
  * question about a service is remembered as one verdict for each of its CUJs, of which two services have nine.
+ *
+ * Their windows begin in so many minutes that each answer is a look of its own: the history compares a look with the last 20 of its release.
+ * So the looks that it keeps reach their bound (asked-releases.ts).
  */
 export function fillingQuestions(nowMs: number): Question[] {
-  const spans = Array.from({ length: 40 }, (_, i) => ({ sinceMs: wholeSecond(nowMs) - (600 + i) * 1000 }));
+  const spans = Array.from({ length: 40 }, (_, i) => ({
+    sinceMs: wholeSecond(nowMs) - (60 * (5 + (i % fillingMinutes)) + i) * 1000,
+  }));
   return askable.flatMap((version) =>
     services.flatMap((name) =>
       spans.map((span) => statusQuestion({ kind: 'service', name, version, ...span }, false, false)),
     ),
   );
 }
+
+/** The windows of canaries, which began half an hour before the run, can begin in so many minutes. */
+const fillingMinutes = 24;
 
 const services = ['member-api', 'matching-api'];
 

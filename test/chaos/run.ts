@@ -61,6 +61,10 @@ if (
   process.exit(2);
 }
 
+/** Runs of so long compare quarters of their collections (memory.ts). */
+const secondsOfQuarters = 480;
+/** So often the filling questions are asked before such a run: they add about 1,600 SLIs and looks each time, of which 20,000 are kept. */
+const fillingTimes = 10;
 const drainDelayMs = 700;
 /** Beyond what the gate tolerates (docs/verdicts-reference.md), and within the allowed error of a rollout's own clock. */
 const wrongClocksMs = [-6 * 60_000, -2 * 60_000, 2 * 60_000, 6 * 60_000];
@@ -162,6 +166,7 @@ async function run(start: Start, folder: string, cleanups: (() => unknown)[]): P
     const heap = await lowestOf(steady);
     if (heap !== undefined) heaps.push(heap);
   };
+  if (seconds >= secondsOfQuarters) await fillHistory(callers, steady);
   await collect();
   await backend.settle();
   beganMs = Date.now();
@@ -358,6 +363,12 @@ async function run(start: Start, folder: string, cleanups: (() => unknown)[]): P
   say(`\n${lines.join('\n')}\n\n${passed} passed, ${failed} failed`);
   if (failed > 0) say(`repeat with: npm run chaos -- --seconds ${seconds} --seed ${seed}`);
   return failed > 0 ? 1 : 0;
+}
+
+/** From the beginning of the run, the history keeps about as many looks as it may (asked-releases.ts). */
+async function fillHistory(callers: Callers, gate: GateProcess): Promise<void> {
+  for (let times = 0; times < fillingTimes; times += 1)
+    await callers.askAll(gate, fillingQuestions(Date.now()));
 }
 
 /** The lowest of some collections in a row: requests under way add to each of them, answers of megabytes most of all. */
