@@ -7,6 +7,8 @@ export interface Reading {
   readonly residentMb: number;
   readonly openFiles: number;
   readonly inflight: number;
+  /** When the current registry was loaded, seconds since the epoch. */
+  readonly registryLoadedAt: number;
 }
 
 /** Undefined where the gate gives no answer: that it is gone is another claim's matter, and must be reported. */
@@ -20,6 +22,7 @@ export async function readMetrics(url: string): Promise<Reading | undefined> {
     residentMb: value('process_resident_memory_bytes') / 1e6,
     openFiles: value('process_open_fds'),
     inflight: value('cuj_gate_inflight_requests'),
+    registryLoadedAt: value('cuj_gate_registry_loaded_timestamp_seconds'),
   };
 }
 
