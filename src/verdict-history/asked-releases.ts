@@ -48,7 +48,7 @@ export const looksKeptMs = 6 * 3_600_000;
 /** After a silence of so long, the same version is a release of its own. */
 const newReleaseAfterMs = 3_600_000;
 const maxReleases = 1_000;
-/** Over all releases. One SLI of one look takes about 200 bytes, so they take at most 4 MB. */
+/** Of all releases, and once more of all questions. One SLI of one look takes about 200 bytes, so each of the two takes at most 4 MB. */
 const maxPoints = 20_000;
 const maxLooksOfRelease = 1_000;
 /** Questions of other replicas arrive some seconds later: the same look is looked for among the newest. */
@@ -85,7 +85,11 @@ export class AskedReleases {
     sizeCalculation: ({ looks }) => looks.reduce((sum, { slis }) => sum + slis.length + 1, 1),
   });
   /** By the question with its window. */
-  readonly #lastGiven = new LRUCache<string, LastGiven>({ max: 2 * maxReleases });
+  readonly #lastGiven = new LRUCache<string, LastGiven>({
+    max: 2 * maxReleases,
+    maxSize: maxPoints,
+    sizeCalculation: ({ of, look }) => of.length + look.slis.length + 1,
+  });
   #pending: Map<string, Pending> | undefined;
 
   /** `share`: news are collected for {@link takeNews}. `now` is epoch ms. */

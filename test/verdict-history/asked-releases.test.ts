@@ -134,6 +134,30 @@ describe('looks', () => {
   });
 });
 
+describe('a verdict that was given again', () => {
+  const ofService = (cujs: number) => {
+    const verdicts = Array.from({ length: cujs }, () => verdictOf('pass', 0));
+    const judged = verdicts.map((verdict) => ({ verdict, measurement: { toMs: startMs } }));
+    return { ...entryOf(startMs, about('v1'), verdictOf('pass', 0)), judged } as unknown as GivenEntry;
+  };
+  const key = keyOf(about('v1'));
+
+  it('is recognised for each of many questions', () => {
+    const { releases } = table();
+    const entry = ofService(5);
+    for (let i = 0; i < 1_500; i += 1) releases.note(key, `${key} ${i}`, entry);
+    expect(releases.note(key, `${key} 0`, entry)).toBe(true);
+  });
+
+  it('is recognised for fewer questions where they are about many CUJs', () => {
+    const { releases } = table();
+    const entry = ofService(100);
+    for (let i = 0; i < 200; i += 1) releases.note(key, `${key} ${i}`, entry);
+    expect(releases.note(key, `${key} 0`, entry)).toBe(false);
+    expect(releases.note(key, `${key} 199`, entry)).toBe(true);
+  });
+});
+
 describe('news for other replicas', () => {
   it('are additive, so that two replicas count as one that was asked everything', () => {
     const { clock, releases: here, note } = table(true);
