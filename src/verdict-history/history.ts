@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Verdict } from '../domain/judge/judge.ts';
 import type { VerdictObserver } from '../domain/ports/verdict-events.ts';
@@ -183,12 +183,16 @@ export function createVerdictHistory(options: HistoryOptions): VerdictHistory {
   };
 }
 
-/** The outcome and reason of a verdict and of all that it was made of: a change of any of them is kept. */
+/**
+ * A digest of the outcome and reason of a verdict and of all that it was made of: a change of any of them is kept. The text itself would
+ * take 5 kB for a service with 100 CUJs, for each question.
+ */
 function stateOf({ verdict, judged }: GivenEntry): string {
   const stateOfCuj = ({ cuj, verdict: outcome, reason, wouldBe }: Verdict) =>
     `${cuj} ${outcome} ${reason} ${wouldBe?.verdict ?? ''} ${wouldBe?.reason ?? ''}`;
   const parts = judged.map((one) => stateOfCuj(one.verdict)).sort();
-  return [`${verdict.verdict} ${verdict.reason}`, ...parts].join('\n');
+  const text = [`${verdict.verdict} ${verdict.reason}`, ...parts].join('\n');
+  return createHash('sha256').update(text).digest('base64');
 }
 
 /** Newest first. Of entries that say the same about the same question one after the other, the oldest stays. */

@@ -1,11 +1,18 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Registry as MetricsRegistry } from 'prom-client';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { run } from '../../src/cli.ts';
 import { judgeAgain, parseRecord } from '../../src/domain/judge/verdict-record.ts';
-import type { AskedAbout, Reading, VerdictHistory } from '../../src/domain/ports/verdict-history.ts';
+import type {
+  AskedAbout,
+  GivenEntry,
+  Reading,
+  VerdictHistory,
+} from '../../src/domain/ports/verdict-history.ts';
 import type { ChangeStore } from '../../src/verdict-history/change-store.ts';
 import { FolderStore } from '../../src/verdict-history/folder-store.ts';
 import { createVerdictHistory } from '../../src/verdict-history/history.ts';
@@ -198,6 +205,43 @@ describe('changes of verdicts', () => {
     expect(parseRecord(JSON.stringify(record)).format).toBe('cuj-gate/verdict-record/v1');
   });
 });
+
+describe('what was kept last', () => {
+  it('takes little memory, however many CUJs the questions are about', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const clock = { nowMs };
+    const store = { append: async () => {}, close: async () => {} } as unknown as ChangeStore;
+    const changes = { store, metrics: createHistoryMetrics(new MetricsRegistry()) };
+    const logger = { warn: vi.fn() };
+    const history = createVerdictHistory({ now: () => clock.nowMs, logger, changes, every: () => () => {} });
+    const give = async (question: number) => {
+      clock.nowMs += 1_000;
+      history.given(serviceEntry(clock.nowMs, `${question}`));
+      await vi.advanceTimersByTimeAsync(100);
+    };
+    const heapMb = () => {
+      collect();
+      return process.memoryUsage().heapUsed / 1e6;
+    };
+    for (let i = 0; i < 300; i += 1) await give(i);
+    const before = heapMb();
+    for (let i = 300; i < 1_500; i += 1) await give(i);
+    expect(heapMb() - before).toBeLessThan(3);
+    expect(logger.warn).not.toHaveBeenCalled();
+  });
+});
+
+/** About a service with 150 CUJs, without anything that was measured. */
+function serviceEntry(atMs: number, since: string): GivenEntry {
+  const common = { verdict: 'inconclusive', reason: 'source_unavailable', summary: 'down', slis: [] };
+  const judged = Array.from({ length: 150 }, (_, i) => ({ verdict: { ...common, cuj: `journey-${i}` } }));
+  const verdict = { ...common, service: 'member-api', cujs: [] };
+  const about: AskedAbout = { kind: 'service', name: 'member-api', params: { version: 'v2' } };
+  return { atMs, about, since, caller: undefined, verdict, judged } as unknown as GivenEntry;
+}
 
 describe('a folder', () => {
   it('is bounded in size: the oldest go', async () => {
