@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
 import { SourceError } from '../domain/errors.ts';
@@ -28,13 +29,14 @@ or offline from an OpenAPI file. Prints valid YAML on stdout. It is a proposal t
 
 const examples = `
 Examples:
-  cuj-gate init --service member-api --env production > cujs.yaml
-  cuj-gate init --service member-api --openapi openapi.yaml > cujs.yaml
-  CUJ_GATE_BACKEND=prometheus CUJ_GATE_PROMETHEUS_URL=http://localhost:9090 cuj-gate init > cujs.yaml
+  cuj-gate init --service member-api --env production --out cujs.yaml
+  cuj-gate init --service member-api --openapi openapi.yaml --out cujs.yaml
+  CUJ_GATE_BACKEND=prometheus CUJ_GATE_PROMETHEUS_URL=http://localhost:9090 cuj-gate init --out cujs.yaml
   CUJ_GATE_BACKEND=prometheus cuj-gate init --counter http_requests_total --failures 'code=~"5.."'`;
 
 interface Options extends PrometheusInitOptions {
   readonly operation?: string;
+  readonly out?: string;
 }
 
 export function initCommand(io: Io, exit: (code: number) => void): Command {
@@ -82,10 +84,13 @@ export function initCommand(io: Io, exit: (code: number) => void): Command {
       `${ofPrometheus} the label that tells the canary from stable`,
       labelName,
     )
+    .option('--out <file>', 'write it into a new file, if all goes well (default: standard output)')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
+      const { out } = options;
       try {
-        io.stdout.write(await proposal(options, io));
+        if (out === undefined) io.stdout.write(await proposal(options, io));
+        else await writeNew(out, () => proposal(options, io), io);
         exit(exitCodes.good);
       } catch (error) {
         if (!(error instanceof Misuse)) throw error;
@@ -93,6 +98,18 @@ export function initCommand(io: Io, exit: (code: number) => void): Command {
         exit(exitCodes.misuse);
       }
     });
+}
+
+/** Throws Misuse where the file is there, before the text is made, or cannot be written. */
+async function writeNew(file: string, textOf: () => Promise<string>, io: Io): Promise<void> {
+  if (existsSync(file)) throw new Misuse(`${file} is there already: remove it, or name another file.`);
+  const text = await textOf();
+  try {
+    await writeFile(file, text, { flag: 'wx' });
+  } catch (error) {
+    throw new Misuse(`${file} cannot be written: ${(error as Error).message}.`);
+  }
+  io.stderr.write(`wrote ${file}; next: cuj-gate validate ${file}\n`);
 }
 
 /** Options that only one backend understands, with what to do in place of them. */

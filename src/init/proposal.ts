@@ -63,7 +63,7 @@ export function proposalText({ from, gate, sources, services, cujs, leftOut }: P
     '# yaml-language-server: $schema=./registry.schema.json',
     '#',
     `# A PROPOSAL, made by cuj-gate init from ${comment(from)}.`,
-    '# It contains no decisions. Before it judges a release:',
+    '# It contains no decisions, and can be tried as it is (mode: observe). Before it judges a release:',
     '#   1. Turn the groups into journeys: what does a user want to do? Rename, move, merge and delete. A name is',
     '#      never changed later, and an endpoint may be in several CUJs.',
     '#   2. Replace every CHANGE-ME with the team that owns the CUJ.',

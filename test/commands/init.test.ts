@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -130,6 +131,31 @@ describe('cuj-gate init from OpenAPI', () => {
     expect((await registryIn(stdout)).cujs.get('buying')?.endpoints[0]?.resource).toBe('post_/orders');
     expect(stdout).toContain('operation: http.request # CHECK');
     expect(simulator.calls).toEqual([]);
+  });
+
+  it('writes a new file where all goes well, and touches no other', async () => {
+    const [description, out] = [join(folder, 'routes.yaml'), join(folder, 'proposed.yaml')];
+    await writeFile(description, 'swagger: "2.0"\n');
+    const propose = () => init('--service', 'shop', '--openapi', description, '--out', out);
+    expect(await propose()).toMatchObject({ code: 2 });
+    expect(existsSync(out)).toBe(false);
+    await writeFile(description, 'openapi: 3.0.3\ninfo: {}\npaths:\n  /orders:\n    post: {}\n');
+    expect(await propose()).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `wrote ${out}; next: cuj-gate validate ${out}\n`,
+    });
+    const text = await readFile(out, 'utf8');
+    expect((await registryIn(text)).cujs.size).toBe(1);
+    expect(await propose()).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `cuj-gate init: ${out} is there already: remove it, or name another file.\n`,
+    });
+    expect(await readFile(out, 'utf8')).toBe(text);
+    expect(
+      await init('--service', 'shop', '--openapi', description, '--out', join(folder, 'no/x')),
+    ).toMatchObject({ code: 2, stderr: expect.stringMatching(/no\/x cannot be written: ENOENT/) });
   });
 
   it('says that the backend is not chosen, where only the address of Prometheus is set', async () => {
