@@ -180,7 +180,7 @@ function labels(registry: Registry, service: Service, counter: CounterFacts): Do
         : 'Give every request a route, also where none matches, or exclude those in total.',
     });
   }
-  const told = badMatchers(source).map(({ label }) => label);
+  const told = new Set(badMatchers(source).map(({ label }) => label));
   for (const label of told) {
     const values = [...(counter.labels.get(label) ?? [])].filter(([value]) => value !== '');
     if (values.length === 0) continue;

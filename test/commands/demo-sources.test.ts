@@ -99,6 +99,19 @@ describe('the series of simulated pods', () => {
     expect(exports(request(500)).map(({ labels }) => labels.code)).toEqual(['503']);
   });
 
+  it('succeed by a status of gRPC, where that tells failures', () => {
+    const app = {
+      total: 'c_total{job="{service}"}',
+      bad: 'c_total{job="{service}",grpc_code=~"Internal|Unavailable"}',
+      groupBy: 'method/route',
+    };
+    const [order] = document.cujs ?? [];
+    const cujs = [{ ...order, failure: 'grpc' }] as NonNullable<typeof document.cujs>;
+    const { exports } = simulatedSources(registryOf({ ...document, sources: { app }, cujs }));
+    expect(exports(request(200)).map(({ labels }) => labels.grpc_code)).toEqual(['ok']);
+    expect(exports(request(500)).map(({ labels }) => labels.grpc_code)).toEqual(['Internal']);
+  });
+
   it('have buckets that end at the thresholds of the registry', () => {
     const registry = registryWith(
       {

@@ -2,7 +2,7 @@ import type { ExportedSeries } from '../../demo/prometheus/scraped-pods.ts';
 import type { Endpoint, Registry, Service } from '../../domain/registry/model.ts';
 import type { Failure } from '../../domain/sli/failure.ts';
 import { boundaryOf, bucketLabel } from '../../sources/prometheus/query/bucket-boundaries.ts';
-import { withFailure } from '../../sources/prometheus/query/counted-failures.ts';
+import { showsStatus, statusLabelOf, withFailure } from '../../sources/prometheus/query/counted-failures.ts';
 import type { CounterSelector } from '../../sources/prometheus/query/counter-selector.ts';
 import {
   filledMatcher,
@@ -139,7 +139,14 @@ function seriesOf(
     const labels = candidates.find((one) => definitions.every(isBadBy(one))) ?? candidates[0];
     if (labels !== undefined) badOf.set(resource, { ...base, ...labels });
   }
-  const series = { source, good: { ...base, ...outcomes.good }, bad: { ...base, ...outcomes.bad }, badOf };
+  const good: Record<string, string> = { ...base, ...outcomes.good };
+  for (const { failure } of endpoints) {
+    // By a status of gRPC, 200 shows nothing.
+    const label = failure && statusLabelOf(source, failure);
+    if (failure === undefined || label === undefined || showsStatus(good[label] ?? '', failure)) continue;
+    good[label] = outcomeTexts.good.find((text) => showsStatus(text, failure)) ?? (good[label] as string);
+  }
+  const series = { source, good, bad: { ...base, ...outcomes.bad }, badOf };
   const { durations } = source;
   const thresholdsMs = [...new Set(endpoints.flatMap(({ latencyMs }) => latencyMs ?? []))].sort(
     (a, b) => a - b,

@@ -219,12 +219,20 @@ export interface Unreached {
 /** If so many are predicted and none is seen, it is no chance. */
 const minPredicted = 20;
 
+/** Failures of the canary that may be of an endpoint or of another one: these do not show that it was reached. */
+function lostIn({ latencyMs, canary }: EndpointMeasurement, first: number, end: number): number {
+  if (latencyMs !== undefined) return 0;
+  return canary.unclassified?.slice(first, end).reduce((a, b) => a + b, 0) ?? 0;
+}
+
 /**
  * Endpoints that the canary no longer serves (a lost route), or that no user reaches because the step before is broken; the
  * one with the most missing requests first. It decides no verdict: traffic may be routed by something that is not measured.
  */
 export function unreachedOf({ endpoints }: SliSums, { first, end }: JudgedWindow): readonly Unreached[] {
-  const silent = endpoints.filter(({ total, stableTotal }) => total <= 0 && stableTotal > 0);
+  const silent = endpoints.filter(
+    ({ measured, total, stableTotal }) => total - lostIn(measured, first, end) <= 0 && stableTotal > 0,
+  );
   if (silent.length === 0) return [];
   return silent
     .flatMap(({ measured: { service, label, sampleRate, stable } }) => {

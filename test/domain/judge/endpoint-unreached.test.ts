@@ -46,6 +46,23 @@ describe.each(ruleNames)('an endpoint that the canary does not reach, under %s',
 });
 
 describe('an endpoint that the canary does not reach', () => {
+  it('is not reached by a failure that may be of another one', () => {
+    const lost = [...new Array<number>(10).fill(0), 1, ...new Array<number>(3).fill(0)];
+    const none = lost.map(() => 0);
+    const served = { total: Array.from(over(14, 20_000, 0).total), bad: none };
+    const verdict = judge(
+      cujOf({ endpoints: ['GET /a', 'GET /lost'], gate: { onUnreached: 'inconclusive' } }),
+      measurementOf({
+        availability: [
+          endpointOf('GET /a', served, served),
+          endpointOf('GET /lost', { total: lost, bad: none, unclassified: lost }, served),
+        ],
+      }),
+      { registryDigest: 'sha256:test' },
+    );
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', reason: 'endpoint_unreached' });
+  });
+
   it('keeps a limited pass back, and a pass by onLowTraffic', () => {
     const inTime = { passAfterMs: 480_000, rulesOutRate: 0.25 };
     expect(verdictOn(100, inTime).reason).toBe('endpoint_unreached');

@@ -103,7 +103,9 @@ describe.each(testedBackends)('with a real %s', (program) => {
 
   it.runIf(isThere)('proposes a registry by which its traffic is found', async () => {
     const { code, stdout, stderr } = await cujGate(['init', '--counter', 'http_requests_total']);
-    expect(stderr).toBe('querying the counters of all services\n');
+    expect(stderr).toMatch(
+      /^querying the counters of all services\n2 CUJs proposed from http_requests_total: .*\nversions: V1, V2\n/,
+    );
     expect(code).toBe(0);
     expect(stdout).toContain('canary: "version:{version}" # versions: V1, V2');
     expect(stdout).toMatch(/# {3}cart: GET a"b - c: #\\ \(.*cannot be queried/);

@@ -298,18 +298,25 @@ describe('what is made of it', () => {
     expect(sums(snapshot.services.get('orders')?.canary.whole)).toEqual([120, 80, 120]);
   });
 
-  it('shows no status where a label has classes of what is told apart, on either side', async () => {
+  it('shows no status of an endpoint where its label has classes of what is told apart', async () => {
     loopback.reply(
       backend([
         series(canary, rising(1)),
         series({ ...canary, code: '503' }, rising(1)),
-        series({ ...stable, code: '4xx' }, rising(2)),
+        series({ ...canary, code: '4xx' }, rising(2)),
+        series({ ...canary, code: '4xx', method: 'GET', route: '/health' }, rising(2)),
+        series({ ...stable, code: '200' }, rising(2)),
+        // Of a process that has served none since.
+        series({ ...stable, code: '4xx' }, rising(0)),
       ]),
     );
     const query = defined([{ ...login, failure: ['5xx', 401], endpoints: ['POST /Orders/{id}'] }]);
-    const { requests, failures } = (await measured(query)).services.get('orders')?.canary ?? {};
-    expect(sums(failures?.get('5xx, 401')?.get('POST /Orders/{id}'))).toEqual([80, 40, 40]);
-    expect(sums(requests?.get('POST /Orders/{id}'))).toEqual([80, 40, 80]);
+    const found = (await measured(query)).services.get('orders');
+    const of = (side: 'canary' | 'stable') =>
+      found?.[side].failures?.get('5xx, 401')?.get('POST /Orders/{id}');
+    expect(sums(of('canary'))).toEqual([160, 40, 40]);
+    expect(sums(of('stable'))).toEqual([80, 0, 80]);
+    expect(sums(found?.canary.requests.get('POST /Orders/{id}'))).toEqual([160, 40, 160]);
   });
 
   it('has a failure that belongs to no endpoint as one of which nothing is known, by its definition only', async () => {
@@ -327,6 +334,11 @@ describe('what is made of it', () => {
     expect(sums(lookup)).toEqual([80, 0, 80]);
     expect(lookup?.unclassified?.reduce((a, b) => a + b)).toBe(40);
     expect(sums(found?.requests.get('POST /Orders/{id}'))).toEqual([40, 0, 40]);
+    // Where an endpoint has no request, each that may be of it has a status all the same.
+    loopback.reply(backend([unrouted]));
+    const alone = await measured(defined([{ ...login, failure: [404], endpoints: ['GET /x'] }]));
+    const lost = alone.services.get('orders')?.canary.failures?.get('404')?.get('GET /x');
+    expect([sums(lost), lost?.unclassified?.reduce((a, b) => a + b)]).toEqual([[40, 0, 40], 40]);
     expect(sums(found?.failures?.get('404')?.get('*'))).toEqual([80, 40, 80]);
   });
 

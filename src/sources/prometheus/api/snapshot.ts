@@ -7,7 +7,7 @@ import {
   type SideCounts,
   type Snapshot,
 } from '../../../domain/metrics/metrics-source.ts';
-import { addedUp, withLost } from '../../../domain/metrics/series.ts';
+import { addedUp, noEvents, withLost } from '../../../domain/metrics/series.ts';
 import { labelOf } from '../query/label-matchers.ts';
 import { counterSourceOf } from '../query/source-template.ts';
 import { addIncrements, type CountedSpan, longestIntervalOf, scrapedTimesOf } from './counter-increments.ts';
@@ -62,16 +62,6 @@ export function snapshotOf(
         ...failures.map(({ failure, resources: own }) => ({ text: failure.text, resources: own })),
       ];
       if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels, series);
-      // Where a label has classes such as 4xx, no request shows that it is none of the failures.
-      const unseen = new Set(
-        definitions.flatMap(({ text }) =>
-          counts.some(({ role }) => outcomeBy(role, text).isClassOnly) ? [text] : [],
-        ),
-      );
-      const outcomeIn = (role: SeriesRole, text: string | undefined) => {
-        const outcome = outcomeBy(role, text);
-        return unseen.has(text) && !outcome.isBad ? { ...outcome, hasStatus: false } : outcome;
-      };
       // Where nothing is judged by the source's own definition, the other one is what fails.
       const ofWhole = resources.length > 0 || asWhole ? undefined : failures[0]?.failure.text;
       const sideOf = (belongs: (scope: SeriesScope) => boolean, lostOf?: LostOf): SideCounts => {
@@ -84,14 +74,14 @@ export function snapshotOf(
         const allRequests = new Map<string | undefined, Float64Array>();
         for (const { role, events } of counts) {
           if (events === undefined || !belongs(role)) continue;
-          whole.add(events, outcomeIn(role, ofWhole));
+          whole.add(events, outcomeBy(role, ofWhole));
           if (durations !== undefined) addRequests(allRequests, role.endpoint, events);
           for (const { text, asked, sums } of byDefinition) {
             for (const resource of ['*', role.endpoint]) {
               if (resource === undefined || !asked.has(resource)) continue;
               const own = sums.get(resource) ?? new Sums(buckets);
               sums.set(resource, own);
-              own.add(events, outcomeIn(role, text));
+              own.add(events, outcomeBy(role, text));
             }
           }
         }
@@ -159,7 +149,8 @@ function unrouted(counts: readonly RoleCounts[], text: string): Float64Array | u
   const lost = counts.flatMap(({ role, events }) =>
     role.isCanary && role.endpoint === undefined && outcomeBy(role, text).isBad ? (events ?? []) : [],
   );
-  return lost.length === 0 ? undefined : addedUp(lost);
+  const sum = lost.length === 0 ? undefined : addedUp(lost);
+  return sum?.some((events) => events > 0) ? sum : undefined;
 }
 
 /** Of each endpoint with counts. `lost` may be of any of them, but not of the whole service, which has them. */
@@ -171,10 +162,16 @@ function seriesOf(
   return new Map(
     resources.flatMap((key) => {
       const own = sums.get(key)?.series();
-      const found = key === '*' ? own : withLost(own, lost);
+      const found = key === '*' || lost === undefined ? own : withLost(own ?? nothingIn(lost), lost);
       return found === undefined ? [] : [[key, found] as const];
     }),
   );
+}
+
+/** No request, of which each would have a status. */
+function nothingIn({ length }: Float64Array): Series {
+  const none = noEvents(length);
+  return { total: none, bad: none, withStatus: none };
 }
 
 interface RoleCounts {
@@ -222,6 +219,7 @@ class Sums {
   readonly #withStatus: Float64Array;
   #isThere = false;
   #knowsStatus = false;
+  #isClassOnly = false;
 
   constructor(buckets: number) {
     this.#total = new Float64Array(buckets);
@@ -229,13 +227,14 @@ class Sums {
     this.#withStatus = new Float64Array(buckets);
   }
 
-  add(events: Float64Array, { isBad, hasStatus }: Outcome): void {
+  add(events: Float64Array, { isBad, hasStatus, isClassOnly }: Outcome): void {
     const into = (sums: Float64Array) => {
       for (let i = 0; i < sums.length; i += 1) sums[i] = (sums[i] as number) + (events[i] as number);
     };
     this.#isThere = true;
     into(this.#total);
     if (isBad) into(this.#bad);
+    if (isClassOnly && events.some((count) => count > 0)) this.#isClassOnly = true;
     if (hasStatus === undefined) return;
     this.#knowsStatus = true;
     if (hasStatus) into(this.#withStatus);
@@ -247,7 +246,8 @@ class Sums {
     return {
       total: this.#total,
       bad: this.#bad,
-      ...(this.#knowsStatus ? { withStatus: this.#withStatus } : {}),
+      // Where a label has classes such as 4xx, no other request shows that it is none of the failures.
+      ...(this.#knowsStatus ? { withStatus: this.#isClassOnly ? this.#bad : this.#withStatus } : {}),
     };
   }
 }

@@ -12,6 +12,7 @@ import {
   matcherTest,
   matcherText,
   oneOfValues,
+  regexProblem,
 } from './label-matchers.ts';
 import { badMatchers, type CounterSource, counterSourceOf } from './source-template.ts';
 
@@ -25,29 +26,33 @@ type StatusMatcher = {
   readonly matcher: LabelMatcher;
   /** Alternatives of its values that are no statuses, as regular expressions. */
   readonly others: readonly string[];
+  /** The first alternative that is of statuses and of something else as well. */
+  readonly unclear: string | undefined;
 } & ({ readonly kind: 'http' } | { readonly kind: 'grpc'; readonly spellings: readonly Spelling[] });
 
-/** The texts of a status: some have two. */
+/** The texts of a status. */
 type Spelling = (status: GrpcStatus) => readonly string[];
 
-/** As libraries, OpenTelemetry and proxies write them. */
+/** As libraries, OpenTelemetry and proxies write them: by number, or by a word, of which no label has two forms on purpose. */
 const spellings: readonly Spelling[] = [
   (status) => [String(grpcCodes[status])],
-  (status) => [status],
-  (status) => (status === 'CANCELLED' ? ['cancelled', 'canceled'] : [status.toLowerCase()]),
-  // OK is in capital letters in grpc-go, whose Canceled has one l.
   (status) => {
-    if (status === 'OK') return ['OK'];
-    if (status === 'CANCELLED') return ['Canceled', 'Cancelled'];
-    return [status.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())];
+    const lower = status.toLowerCase();
+    const title = lower.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    // OK is in capital letters in grpc-go, whose Canceled has one l.
+    if (status === 'OK') return ['OK', 'ok'];
+    return [status, lower, title, ...(status === 'CANCELLED' ? ['canceled', 'Canceled'] : [])];
   },
 ];
 
 const allOfClass = (digit: number) => Array.from({ length: 100 }, (_, i) => String(100 * digit + i));
 const classes = [1, 2, 3, 4, 5] as const;
 const statusesOfHttp = classes.flatMap((digit) => [...allOfClass(digit), `${digit}xx`, `${digit}XX`]);
-const errorsOfHttp = [...allOfClass(4), ...allOfClass(5)];
+const errorsOfHttp = [...allOfClass(4), ...allOfClass(5), '4xx', '5xx', '4XX', '5XX'];
 const statusesOfGrpc = new Set(spellings.flatMap((spelled) => grpcStatuses.flatMap(spelled)));
+
+/** Values that are no statuses, of which an alternative such as `[^23].*` would be as well. */
+const otherValues = ['0', '00', '000', '600', '999', 'error', 'timeout', 'none', '-', ''];
 
 const knownMatchers = new WeakMap<CounterSource, readonly StatusMatcher[]>();
 
@@ -63,24 +68,34 @@ function statusMatchersOf(source: CounterSource): readonly StatusMatcher[] {
     const test = matcherTest(matcher);
     const accepts = (value: string) => test({ [matcher.label]: value });
     if (!accepts('200') && errorsOfHttp.some(accepts))
-      return [{ kind: 'http', matcher, others: alternativesBeside(matcher, statusesOfHttp) }];
+      return [{ kind: 'http', matcher, ...partsOf(matcher, statusesOfHttp) }];
     const own = spellings.filter(
       (spelled) =>
         !spelled('OK').some(accepts) && [...spelled('INTERNAL'), ...spelled('UNAVAILABLE')].some(accepts),
     );
     return own.length === 0
       ? []
-      : [{ kind: 'grpc', matcher, spellings: own, others: alternativesBeside(matcher, statusesOfGrpc) }];
+      : [{ kind: 'grpc', matcher, spellings: own, ...partsOf(matcher, [...statusesOfGrpc]) }];
   });
   knownMatchers.set(source, found);
   return found;
 }
 
-/** The alternatives of a matcher that match none of some values. */
-function alternativesBeside({ operator, value }: LabelMatcher, values: Iterable<string>): readonly string[] {
-  const all = [...values];
+/** The alternatives of a matcher by whether they match statuses. */
+function partsOf(
+  { operator, value }: LabelMatcher,
+  statuses: readonly string[],
+): Pick<StatusMatcher, 'others' | 'unclear'> {
   const alternatives = operator === '=' ? [escapedForRegex(value)] : alternativesOf(value);
-  return alternatives.filter((one) => !all.some((text) => new RegExp(`^(?:${one})$`, 'su').test(text)));
+  const matchesOneOf = (values: readonly string[]) => (alternative: string) => {
+    const pattern = new RegExp(`^(?:${alternative})$`, 'su');
+    return values.some((text) => pattern.test(text));
+  };
+  const ofStatuses = alternatives.filter(matchesOneOf(statuses));
+  return {
+    others: alternatives.filter((one) => !ofStatuses.includes(one)),
+    unclear: ofStatuses.find(matchesOneOf(otherValues)),
+  };
 }
 
 /** The parts of a regular expression between its outermost `|`. */
@@ -142,7 +157,7 @@ export function failureProblem(source: Source, { text, by }: Failure): Mistake |
   const own = counterSourceOf(source);
   const { grpcStatus } = own;
   if (by.kind === 'grpc' && grpcStatus !== undefined) {
-    const named = namesOf(by.codes).map((name) => [name, [String(grpcCodes[name])]] as const);
+    const named = namesOf(by.codes).map((name) => ({ name, values: [String(grpcCodes[name])] }));
     return excluded(own, grpcStatus.isBad.label, undefined, named);
   }
   const where = `bad of the source "${source.name}"`;
@@ -167,6 +182,12 @@ export function failureProblem(source: Source, { text, by }: Failure): Mistake |
       fix: 'Remove failure, and say in bad what fails. Or leave one of the statuses in bad: failure then takes its place.',
     };
   }
+  if (told.unclear !== undefined) {
+    return {
+      message: `failures cannot be told by ${text} here: "${told.unclear}" in ${where} selects statuses and other values as well`,
+      fix: 'Write statuses and other values as alternatives of their own, such as 5..|0: the other values stay.',
+    };
+  }
   if (valuesOf(by, told) === undefined) {
     const [has, fitting] = told.kind === 'http' ? ['HTTP', '[5xx, 401]'] : ['gRPC', 'grpc'];
     return {
@@ -177,34 +198,56 @@ export function failureProblem(source: Source, { text, by }: Failure): Mistake |
   return excluded(own, told.matcher.label, told.matcher, namedBy(by, told));
 }
 
-/** What a definition names, each with the values of the label that mean it. */
-function namedBy(by: FailureBy, told: StatusMatcher): readonly (readonly [string, readonly string[]])[] {
+interface Named {
+  readonly name: string;
+  /** The values of the label that mean it. */
+  readonly values: readonly string[];
+  /** Of a class, single statuses may be left out. */
+  readonly isClass?: true;
+}
+
+function namedBy(by: FailureBy, told: StatusMatcher): readonly Named[] {
   if (by.kind === 'http') {
     return [
-      ...by.classes.map((digit) => [`${digit}xx`, allOfClass(digit)] as const),
-      ...by.codes.map((code) => [String(code), [String(code)]] as const),
+      ...by.classes.map((digit): Named => ({ name: `${digit}xx`, values: allOfClass(digit), isClass: true })),
+      ...by.codes.map((code) => ({ name: String(code), values: [String(code)] })),
     ];
   }
   if (by.kind !== 'grpc' || told.kind !== 'grpc') return [];
-  return namesOf(by.codes).map((name) => [name, told.spellings.flatMap((spelled) => spelled(name))] as const);
+  return namesOf(by.codes).map((name) => ({
+    name,
+    values: told.spellings.flatMap((spelled) => spelled(name)),
+  }));
 }
 
-/** A failure that another matcher of the same label never lets through would not be counted. Of a class, single statuses may be left out. */
+/** A failure that other matchers of the same label do not let through would not be counted. */
 function excluded(
   { name, bad }: CounterSource,
   label: string,
   told: LabelMatcher | undefined,
-  named: readonly (readonly [name: string, values: readonly string[]])[],
+  named: readonly Named[],
 ): Mistake | undefined {
-  for (const matcher of bad.matchers) {
-    if (matcher.label !== label || (told !== undefined && matcherText(matcher) === matcherText(told)))
-      continue;
-    const test = matcherTest(matcher);
-    const lost = named.find(([, values]) => !values.some((value) => test({ [label]: value })));
-    if (lost === undefined) continue;
+  const others = bad.matchers.filter(
+    (one) => one.label === label && (told === undefined || matcherText(one) !== matcherText(told)),
+  );
+  const unclear = others.find(
+    ({ operator, value }) => operator.endsWith('~') && regexProblem(value) !== undefined,
+  );
+  if (unclear !== undefined) {
     return {
-      message: `${lost[0]} is among the failures, and the source "${name}" leaves such requests out (${matcherText(matcher)})`,
-      fix: `Remove this matcher from the source, or ${lost[0]} from failure.`,
+      message: `it is unknown what ${matcherText(unclear)} of the source "${name}" leaves out: the regular expression ${regexProblem(unclear.value)}`,
+      fix: 'Write it in a simpler way, or remove failure.',
+    };
+  }
+  const tests = others.map((matcher) => ({ matcher, test: matcherTest(matcher) }));
+  const refusing = (value: string) => tests.find(({ test }) => !test({ [label]: value }))?.matcher;
+  for (const one of named) {
+    const refused = one.values.flatMap((value) => refusing(value) ?? []);
+    const [matcher] = refused;
+    if (matcher === undefined || (one.isClass && refused.length < one.values.length)) continue;
+    return {
+      message: `${one.name} is among the failures, and the source "${name}" leaves such requests out (${matcherText(matcher)})`,
+      fix: `Remove this matcher from the source, or ${one.name} from failure.`,
     };
   }
   return undefined;
@@ -219,8 +262,11 @@ export function isClassOfNamed(value: string, { by }: Failure): boolean {
   return digit !== undefined && by.kind === 'http' && by.codes.some((code) => String(code).startsWith(digit));
 }
 
-/** Whether a value that a definition does not name is a status, and so shows that it is none of those. */
+/**
+ * Whether a value that a definition does not name is a status, and so shows that it is none of those. Words of gRPC are statuses for a
+ * definition by HTTP too: some labels have both.
+ */
 export function showsStatus(value: string, failure: Failure): boolean {
-  if (failure.by.kind === 'grpc') return statusesOfGrpc.has(value);
+  if (statusesOfGrpc.has(value) || failure.by.kind === 'grpc') return statusesOfGrpc.has(value);
   return /^\d+$/.test(value) || (statusClass.test(value) && !isClassOfNamed(value, failure));
 }

@@ -33,7 +33,9 @@ function told(source: CounterSource, failure: FailureDocument): string[] {
   return [...badMatchers(defined), ...(grpcStatus === undefined ? [] : [grpcStatus.isBad])].map(matcherText);
 }
 
-const faults = 'UNKNOWN|DEADLINE_EXCEEDED|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS';
+const words = (...names: string[]) => names.join('|');
+const internal = 'INTERNAL|internal|Internal';
+const cancelled = 'CANCELLED|cancelled|Cancelled|canceled|Canceled';
 
 describe('a definition of failure', () => {
   it.each<[string, FailureDocument, string[]]>([
@@ -41,16 +43,20 @@ describe('a definition of failure', () => {
     ['code=~"5.."', [401], ['code=~"401"']],
     ['code="503"', '5xx', ['code=~"5.."']],
     ['code=~"5..|429",route!="/a"', '5xx', ['code=~"5.."', 'route!="/a"']],
-    ['grpc_code=~"Internal|Unavailable"', { grpc: ['CANCELLED'] }, ['grpc_code=~"Canceled|Cancelled"']],
+    ['grpc_code=~"Internal|Unavailable"', { grpc: ['CANCELLED'] }, [`grpc_code=~"${cancelled}"`]],
     // What is no status stays: nobody said that it is good.
     ['code=~"5..|0"', ['5xx', 401], ['code=~"5..|401|0"']],
     ['code=~"(5..|429|error)"', [401], ['code=~"401|error"']],
     ['code=~"[45]..|5xx|in(ternal|valid)"', '5xx', ['code=~"5..|in(ternal|valid)"']],
     ['code=~"5..|\\|x"', '5xx', ['code=~"5..|\\\\|x"']],
-    ['result=~"error|unavailable"', { grpc: ['INTERNAL'] }, ['result=~"internal|error"']],
+    ['result=~"error|unavailable"', { grpc: ['INTERNAL'] }, [`result=~"${internal}|error"`]],
     ['code=~"5..",code!="599"', ['5xx', 401], ['code=~"5..|401"', 'code!="599"']],
-    ['grpc_status="UNAVAILABLE"', 'grpc', [`grpc_status=~"${faults}"`]],
-    ['status="unavailable"', { grpc: ['DATA_LOSS'] }, ['status=~"data_loss"']],
+    [
+      'grpc_status="UNAVAILABLE"',
+      { grpc: ['INTERNAL', 'DATA_LOSS'] },
+      [`grpc_status=~"${words(internal, 'DATA_LOSS|data_loss|DataLoss')}"`],
+    ],
+    ['status="unavailable"', { grpc: ['DATA_LOSS'] }, ['status=~"DATA_LOSS|data_loss|DataLoss"']],
     ['rpc_grpc_status_code=~"1[34]"', 'grpc', ['rpc_grpc_status_code=~"2|4|12|13|14|15"']],
     ['preset:opentelemetry', ['5xx', 401], ['http_response_status_code=~"5..|401"']],
     // Both are in Istio's counter: the one that is not written stays.
@@ -81,7 +87,15 @@ describe('a definition of failure', () => {
     ['code=~"5..",code!~"4.."', ['5xx', '4xx'], /^4xx is among the failures/],
     ['grpc_code="Internal",grpc_code!~"Canceled|Cancelled"', { grpc: ['CANCELLED'] }, /^CANCELLED is among/],
     ['code=~"5..",upstream_code=~"5.."', ['5xx', 401], /has more than one status/],
-    ['shard=~"[3-9].*",code=~"5.."', ['5xx', 401], /has more than one status/],
+    ['shard=~"[3-9]..",code=~"5.."', ['5xx', 401], /has more than one status/],
+    ['code=~"5..",class="5xx"', ['5xx', 401], /has more than one status/],
+    ['grpc_code="Internal",grpc_code!="Canceled"', { grpc: ['CANCELLED'] }, /^CANCELLED is among/],
+    ['code=~"5..",code!~"4[0-4].",code!~"4[5-9]."', ['5xx', '4xx'], /^4xx is among the failures/],
+    // What else these select would be lost.
+    ['code=~"((5..|0))"', ['5xx', 401], /selects statuses and other values/],
+    ['code=~"(5(00|03)|0)"', ['5xx', 401], /selects statuses and other values/],
+    ['code=~"[^23].*"', ['5xx', 401], /selects statuses and other values/],
+    ['code=~"[^23]\\\\d\\\\d"', ['5xx', 401], /selects statuses and other values/],
   ])('is refused where bad has no such status: %s with %j', (bad, failure, message) => {
     expect(failureProblem(sourceOf(bad), failureOf(failure))?.message).toMatch(message);
   });
@@ -99,6 +113,15 @@ describe('a definition of failure', () => {
     expect(failureProblem(parsed.source, failureOf(['5xx']))).toBeUndefined();
   });
 
+  it('is refused where it is unknown what total leaves out', () => {
+    const [total, bad] = ['', ',code=~"5.."'].map(
+      (more) => `c_total{job="{service}",code!~"(?i)canceled"${more}}`,
+    ) as [string, string];
+    const parsed = parseCounterSource('app', { total, bad });
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    expect(failureProblem(parsed.source, failureOf(['5xx']))?.message).toMatch(/^it is unknown what code!~/);
+  });
+
   it.each<[string, FailureDocument, boolean]>([
     ['404', [401], true],
     ['4xx', [401], false],
@@ -107,6 +130,7 @@ describe('a definition of failure', () => {
     ['4xx', ['4xx', '5xx'], true],
     ['0', [401], true],
     ['error', [401], false],
+    ['OK', [401], true],
     ['Internal', 'grpc', true],
     ['Cancelled', 'grpc', true],
     ['timeout', 'grpc', false],
