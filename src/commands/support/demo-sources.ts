@@ -115,11 +115,11 @@ function seriesOf(
   ]);
   const base = fixedLabels(service, source.total, free);
   if (typeof base === 'string') return { problem: base };
-  const outcomesBy = (failure: Failure | undefined) => {
-    const own = badMatchers(withFailure(source, failure));
-    const filled = own.map((matcher) => filledMatcher(matcher, service.name, service.env));
-    return outcomesOf(source.total.matchers, filled);
-  };
+  const told = (failure: Failure | undefined) =>
+    badMatchers(withFailure(source, failure)).map((matcher) =>
+      filledMatcher(matcher, service.name, service.env),
+    );
+  const outcomesBy = (failure: Failure | undefined) => outcomesOf(source.total.matchers, told(failure));
   const outcomes = outcomesBy(undefined);
   if (typeof outcomes === 'string') return { problem: outcomes };
   const badOf = new Map<string, Labels>();
@@ -132,11 +132,8 @@ function seriesOf(
       const found = outcomesBy(failure);
       return typeof found === 'string' ? [] : [found.bad];
     });
-    const isBadBy = (labels: Labels) => (failure: Failure | undefined) =>
-      badMatchers(withFailure(source, failure)).every((matcher) =>
-        matcherTest(filledMatcher(matcher, service.name, service.env))(labels),
-      );
-    const labels = candidates.find((one) => definitions.every(isBadBy(one))) ?? candidates[0];
+    const isBad = definitions.flatMap(told).map(matcherTest);
+    const labels = candidates.find((one) => isBad.every((test) => test(one))) ?? candidates[0];
     if (labels !== undefined) badOf.set(resource, { ...base, ...labels });
   }
   const good: Record<string, string> = { ...base, ...outcomes.good };

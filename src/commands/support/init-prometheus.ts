@@ -47,11 +47,12 @@ export async function fromPrometheus(options: PrometheusInitOptions, io: Io): Pr
     const found = await prometheus.findServices({ ...options, service });
     if ('problem' in found) throw new Misuse(found.problem);
     const total = found.services.reduce((sum, { requests }) => sum + requests, 0);
+    const services = found.services.map((one) => proposed(one, total, options.canaryLabel));
     const text = proposePrometheusRegistry({
       env,
       top: options.top,
       from: `the traffic of ${found.services.map(({ name }) => name).join(', ')} in Prometheus (${found.metric}) over the last ${found.span}`,
-      services: found.services.map((one) => proposed(one, total, options.canaryLabel)),
+      services,
       leftOut: found.leftOut.map(({ name, requests, why }) => ({
         label: `service ${name}`,
         share: total === 0 ? undefined : requests / total,
@@ -59,7 +60,7 @@ export async function fromPrometheus(options: PrometheusInitOptions, io: Io): Pr
       })),
       notes: notesOf(found),
     });
-    io.stderr.write(summaryOf(found, text, options.canaryLabel));
+    io.stderr.write(summaryOf(found, services, text));
     return text;
   } catch (error) {
     if (error instanceof SourceError) throw new Misuse(`${sentence(error.message)} ${error.hint}`);
@@ -70,13 +71,12 @@ export async function fromPrometheus(options: PrometheusInitOptions, io: Io): Pr
 }
 
 /** What the proposal has, for those who do not see it: it is written into a file. */
-function summaryOf(found: FoundServices, text: string, canaryLabel: string | undefined): string {
+function summaryOf(found: FoundServices, services: readonly ProposedService[], text: string): string {
   const { cujs } = parse(text) as { cujs: readonly { name: string }[] };
   const versions = new Set(
-    found.services.flatMap((one) => {
-      const { label } = chooseCanary(one.versions, canaryLabel ?? fallbackLabel(one.source));
-      return [...(one.versions.get(label)?.keys() ?? [])].filter((version) => version !== '');
-    }),
+    found.services.flatMap(({ versions: of }, i) =>
+      [...(of.get(services[i]?.canary.label ?? '')?.keys() ?? [])].filter((version) => version !== ''),
+    ),
   );
   const checks = text.split('CHECK:').length - 1;
   return [

@@ -160,6 +160,11 @@ describe('traffic by the hour', () => {
     const mixed = await ask([...(document.cujs ?? []).slice(0, 1), own]);
     expect(bad(mixed?.whole)).toEqual([[18], [2]]);
     expect(bad(mixed?.requests.get('POST /Orders/{id}'))).toEqual([[9], [1]]);
+    // Requests are the same by any definition.
+    loopback.requests.length = 0;
+    await ask([own]);
+    const asked = loopback.requests.map(({ body }) => new URLSearchParams(body).get('query') ?? '');
+    expect(asked.filter((query) => !query.includes('code=~'))).toHaveLength(1);
   });
 
   it('is unknown where there is no series', async () => {

@@ -19,7 +19,7 @@ import { isLabelName, labelOf, matcherText } from '../query/label-matchers.ts';
 import { nearestLabel } from '../query/near-labels.ts';
 import { planQuery } from '../query/query-plan.ts';
 import { recorded } from '../query/recorded-series.ts';
-import { badMatchers, counterSourceOf } from '../query/source-template.ts';
+import { badMatchers, counterSourceOf, endpointIn } from '../query/source-template.ts';
 import { readAbsent } from './absent-counter.ts';
 import type { PrometheusConnection } from './connection.ts';
 import { scrapeIntervalOf } from './counter-increments.ts';
@@ -196,14 +196,12 @@ async function readStatuses(
     ({ failure }) => statusLabelOf(source, failure) ?? [],
   );
   if (label === undefined) return undefined;
-  const { endpointLabels } = source;
   const found = await asking.vector(
-    `sum by (${[...endpointLabels, label].join(', ')}) (increase(${selector}[1d]))`,
+    `sum by (${[...source.endpointLabels, label].join(', ')}) (increase(${selector}[1d]))`,
   );
   const statuses = new Map<string, Map<string, number>>();
   for (const { labels, value } of found) {
-    const parts = endpointLabels.map((one) => labelOf(labels, one));
-    const endpoint = parts.includes('') ? '' : parts.join(' ');
+    const endpoint = endpointIn(source, labels) ?? '';
     const own = statuses.get(endpoint) ?? new Map<string, number>();
     statuses.set(endpoint, own);
     const count = Math.round(value);
@@ -281,7 +279,7 @@ async function readFailing(
     const own = batch?.services.find(({ service }) => service.name === name);
     if (batch?.template === undefined || own === undefined) continue;
     if (own.service.dialect.backend !== prometheusDialect.backend) continue;
-    asking.calls += 2 * (1 + (own.failures ?? []).length);
+    asking.calls += 2 + (own.failures ?? []).length;
     const alone = { ...batch, services: [{ ...own, thresholds: [] }] };
     for (const [service, side] of await hourlyTraffic(asking.connection, alone, fromMs, toMs, asking.signal))
       sides.set(service, side);

@@ -29,12 +29,9 @@ export async function hourlyTraffic(
   const services = new Map<string, SideCounts>();
   const span = { fromMs, toMs, signal };
   for (const { service, resources, asWhole, thresholds, failures = [] } of batch.services) {
-    const routesBy = (failure?: Failure) =>
-      hourlyRoutes(connection, batch, service.name, fromMs, toMs, signal, failure);
-    const routes = await routesBy();
-    const routesOf = new Map<string, ReadonlyMap<string, Series>>();
-    for (const { failure } of failures) routesOf.set(failure.text, await routesBy(failure));
-    const [first] = routesOf.values();
+    const definitions = [undefined, ...failures.map(({ failure }) => failure)];
+    const [routes = noRoutes, ...others] = await routesBy(connection, batch, service.name, span, definitions);
+    const [first] = others;
     const whole = wholeOf(first === undefined || resources.length > 0 || asWhole ? routes : first);
     const requests = requestsOf(routes, resources);
     const latency = new Map<number, ReadonlyMap<string, Series>>();
@@ -50,9 +47,9 @@ export async function hourlyTraffic(
         ? {}
         : {
             failures: new Map(
-              failures.map(({ failure: { text }, resources: own }) => [
-                text,
-                requestsOf(routesOf.get(text) as ReadonlyMap<string, Series>, own),
+              failures.map(({ failure, resources: own }, i) => [
+                failure.text,
+                requestsOf(others[i] ?? noRoutes, own),
               ]),
             ),
           }),
@@ -60,6 +57,11 @@ export async function hourlyTraffic(
   }
   return services;
 }
+
+/** Events by endpoint; by the empty string what belongs to none. */
+type Routes = ReadonlyMap<string, Series>;
+
+const noRoutes: Routes = new Map();
 
 function wholeOf(routes: ReadonlyMap<string, Series>): Series | undefined {
   return [...routes.values()].reduce<Series | undefined>(added, undefined);
@@ -124,10 +126,7 @@ async function hourlySlow(
 
 const none: ReadonlyMap<string, Float64Array> = new Map();
 
-/**
- * The events of one service by endpoint; by the empty string what belongs to none. `failure`: what is bad; undefined: as the source says.
- * Throws SourceError.
- */
+/** The events of one service by endpoint, with those that are bad by the source. Throws SourceError. */
 export async function hourlyRoutes(
   connection: PrometheusConnection,
   batch: QueryBatch,
@@ -135,14 +134,32 @@ export async function hourlyRoutes(
   fromMs: number,
   toMs: number,
   signal: AbortSignal,
-  failure?: Failure,
-): Promise<ReadonlyMap<string, Series>> {
-  const read = (counts: 'total' | 'bad') => {
+): Promise<Routes> {
+  const [routes = noRoutes] = await routesBy(connection, batch, service, { fromMs, toMs, signal }, [
+    undefined,
+  ]);
+  return routes;
+}
+
+/** The same by several definitions of failure, of which undefined is the source's own. Throws SourceError. */
+async function routesBy(
+  connection: PrometheusConnection,
+  batch: QueryBatch,
+  service: string,
+  span: Span,
+  definitions: readonly (Failure | undefined)[],
+): Promise<readonly Routes[]> {
+  const read = (counts: 'total' | 'bad', failure?: Failure) => {
     const text = (hours: number) => hourlyText(batch, service, counts, 'endpoint', hours, failure);
-    return increases(connection, text, endpointLabel, { fromMs, toMs, signal });
+    return increases(connection, text, endpointLabel, span);
   };
   const totals = await read('total');
-  const bads = await read('bad');
+  const found: Routes[] = [];
+  for (const failure of definitions) found.push(withBad(totals, await read('bad', failure)));
+  return found;
+}
+
+function withBad(totals: ReadonlyMap<string, Float64Array>, bads: ReadonlyMap<string, Float64Array>): Routes {
   const routes = new Map<string, Series>();
   for (const [joined, total] of totals) {
     const bad = bads.get(joined) ?? new Float64Array(total.length);

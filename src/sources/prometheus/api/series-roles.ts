@@ -5,7 +5,7 @@ import type { Failure } from '../../../domain/sli/failure.ts';
 import { isClassOfNamed, showsStatus, statusLabelOf, withFailure } from '../query/counted-failures.ts';
 import { filledMatcher, type Labels, labelOf, matcherTest } from '../query/label-matchers.ts';
 import type { PlannedQuery } from '../query/query-plan.ts';
-import { badMatchers, type CounterSource, counterSourceOf } from '../query/source-template.ts';
+import { badMatchers, type CounterSource, counterSourceOf, endpointIn } from '../query/source-template.ts';
 import { statusLabelsOf } from '../query/status-labels.ts';
 
 type SeriesOwners = Pick<BatchQuery, 'batch' | 'canary' | 'stable'>;
@@ -40,18 +40,15 @@ export function scopesOf(
   { serviceLabel, services }: PlannedQuery,
   { batch, canary, stable }: SeriesOwners,
 ): (labels: Labels) => SeriesScope {
-  const { endpointLabels } = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
+  const source = counterSourceOf(batch.template as NonNullable<QueryBatch['template']>);
   const isCanary = selectorTest(canary);
   const isStable = stable === undefined ? (labels: Labels) => !isCanary(labels) : selectorTest(stable);
-  return (labels) => {
-    const parts = endpointLabels.map((label) => labelOf(labels, label));
-    return {
-      service: services.get(labelOf(labels, serviceLabel)) as string,
-      isCanary: isCanary(labels),
-      isStable: isStable(labels),
-      endpoint: parts.length === 0 || parts.includes('') ? undefined : parts.join(' '),
-    };
-  };
+  return (labels) => ({
+    service: services.get(labelOf(labels, serviceLabel)) as string,
+    isCanary: isCanary(labels),
+    isStable: isStable(labels),
+    endpoint: endpointIn(source, labels),
+  });
 }
 
 /** Reads the roles of series of the query for requests. */

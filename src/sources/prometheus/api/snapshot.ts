@@ -61,7 +61,7 @@ export function snapshotOf(
         { text: undefined, resources },
         ...failures.map(({ failure, resources: own }) => ({ text: failure.text, resources: own })),
       ];
-      if (resources.some((resource) => resource !== '*')) refuseUnrouted(name, counts, groupLabels, series);
+      if (resources.length > 0) refuseUnrouted(name, counts, groupLabels, series);
       // Where nothing is judged by the source's own definition, the other one is what fails.
       const ofWhole = resources.length > 0 || asWhole ? undefined : failures[0]?.failure.text;
       const sideOf = (belongs: (scope: SeriesScope) => boolean, lostOf?: LostOf): SideCounts => {
@@ -142,10 +142,10 @@ function outcomeBy(role: SeriesRole, text: string | undefined): Outcome {
   return text === undefined ? role : (role.byFailure.get(text) as Outcome);
 }
 
-/** Failures of a definition that belong to no endpoint, by bucket; undefined where there are none. */
 type LostOf = (text: string) => Float64Array | undefined;
 
-function unrouted(counts: readonly RoleCounts[], text: string): Float64Array | undefined {
+/** Failures of the canary, by a definition, that belong to no endpoint, by bucket; undefined where there are none. */
+function unrouted(counts: readonly RoleCounts[], text: string | undefined): Float64Array | undefined {
   const lost = counts.flatMap(({ role, events }) =>
     role.isCanary && role.endpoint === undefined && outcomeBy(role, text).isBad ? (events ?? []) : [],
   );
@@ -186,9 +186,8 @@ function refuseUnrouted(
   labels: readonly string[],
   series: ReadSeries,
 ): void {
-  const unrouted = counts.filter(({ role }) => role.isCanary && role.isBad && role.endpoint === undefined);
-  const bad = unrouted.reduce((sum, { events }) => sum + (events?.reduce((a, b) => a + b, 0) ?? 0), 0);
-  if (bad === 0) return;
+  const bad = unrouted(counts, undefined)?.reduce((a, b) => a + b, 0);
+  if (bad === undefined) return;
   const own = series.all.filter(({ role }) => role.service === service);
   const absent = labels.filter((label) => own.every(({ samples }) => labelOf(samples.labels, label) === ''));
   if (absent.length > 0) {

@@ -2,7 +2,14 @@ import type { SourceDocument } from '../../../domain/registry/schema.ts';
 import type { ParsedSource, Source, SourceProblem } from '../../../domain/registry/source-dialect.ts';
 import { type CounterSelector, type Mistake, parseSelector, selectorExample } from './counter-selector.ts';
 import { type DurationSource, parseDuration } from './duration-source.ts';
-import { isLabelName, type LabelMatcher, matcherText, regexProblem } from './label-matchers.ts';
+import {
+  isLabelName,
+  type LabelMatcher,
+  type Labels,
+  labelOf,
+  matcherText,
+  regexProblem,
+} from './label-matchers.ts';
 import { type GrpcStatus, grpcStatusOf, presetNames, presetOf } from './presets.ts';
 
 /**
@@ -25,6 +32,15 @@ export interface CounterSource extends Source {
 export function counterSourceOf(source: Source): CounterSource {
   if (!('endpointLabels' in source)) throw new TypeError(`source "${source.name}" is not Prometheus'`);
   return source as CounterSource;
+}
+
+/** The endpoint that labels of a series name; undefined where one of them is missing, or endpoints cannot be told apart. */
+export function endpointIn(
+  { endpointLabels }: Pick<CounterSource, 'endpointLabels'>,
+  labels: Labels,
+): string | undefined {
+  const parts = endpointLabels.map((label) => labelOf(labels, label));
+  return parts.length === 0 || parts.includes('') ? undefined : parts.join(' ');
 }
 
 /** The matchers that `bad` has besides those of `total`: what tells bad events among the series of the total. */
