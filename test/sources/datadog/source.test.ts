@@ -525,6 +525,19 @@ describe('the rate limit', () => {
     await source.measure(query(login), never);
     expect(remaining).toEqual([41]);
   });
+
+  it.each([
+    ['0', 0],
+    ['7.5', 7.5],
+    ['9000', 3_600],
+  ])('is over after the time that the answer names (%s s), an hour at most', async (reset, resetSeconds) => {
+    const periods: unknown[] = [];
+    const source = await connect({ onRateLimitRemaining: (_, period) => void periods.push(period) });
+    const headers = { 'x-ratelimit-remaining': '41', 'x-ratelimit-limit': '100', 'x-ratelimit-reset': reset };
+    loopback.reply((response, request) => respond(200, answer(request.body, {}), headers)(response, request));
+    await source.measure(query(login), never);
+    expect(periods).toEqual([{ limit: 100, resetSeconds }]);
+  });
 });
 
 describe('one deadline', () => {

@@ -4,7 +4,7 @@ import { SourceError } from '../../../domain/errors.ts';
 import { clockSkewOf } from '../../../domain/judge/clock-skew.ts';
 import type { JsonApi } from '../../../domain/ports/json-api.ts';
 import { type Redact, redactor } from '../../../domain/redact.ts';
-import { dateOfAnswer } from '../../transport/answer-date.ts';
+import { dateOfAnswer } from '../../transport/header-times.ts';
 import { type Exchanged, exchange } from '../../transport/http-exchange.ts';
 import { type AttemptClock, type RetryRules, withAttempts } from '../../transport/retry.ts';
 import type { DatadogSite } from '../query/sites.ts';

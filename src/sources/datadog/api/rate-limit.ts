@@ -1,5 +1,5 @@
 import { SourceError } from '../../../domain/errors.ts';
-import { boundedSeconds, secondsIn, secondsUntilRetry } from '../../transport/answer-date.ts';
+import { boundedSeconds, maxWaitSeconds, numberIn, secondsUntilRetry } from '../../transport/header-times.ts';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -49,12 +49,12 @@ export class RateLimit {
   /** Notes what an answer says about the limit. Throws SourceError source_rate_limited for a 429. */
   note(status: number, headers: Headers): void {
     const remaining = headers['x-ratelimit-remaining'];
-    const limit = secondsIn(headers['x-ratelimit-limit']);
-    const reset = secondsIn(headers['x-ratelimit-reset']);
+    const limit = numberIn(headers['x-ratelimit-limit']);
+    const reset = numberIn(headers['x-ratelimit-reset']);
     if (remaining !== undefined && /^\d+$/.test(remaining)) {
       this.#onRemaining(Number(remaining), {
         ...(limit === undefined ? {} : { limit }),
-        ...(reset === undefined ? {} : { resetSeconds: boundedSeconds(reset) }),
+        ...(reset === undefined ? {} : { resetSeconds: Math.min(reset, maxWaitSeconds) }),
       });
     }
     if (status !== 429) return;
@@ -67,7 +67,7 @@ export class RateLimit {
   }
 
   #resetSeconds(headers: Headers): number {
-    const reset = secondsIn(headers['x-ratelimit-reset']);
+    const reset = numberIn(headers['x-ratelimit-reset']);
     if (reset !== undefined) return boundedSeconds(reset);
     return secondsUntilRetry(headers, this.#epochNow()) ?? unknownResetSeconds;
   }

@@ -3,7 +3,7 @@ import { errors, Pool } from 'undici';
 import { SourceError } from '../../../domain/errors.ts';
 import { clockSkewOf } from '../../../domain/judge/clock-skew.ts';
 import { type Redact, redactor } from '../../../domain/redact.ts';
-import { dateOfAnswer, secondsUntilRetry } from '../../transport/answer-date.ts';
+import { dateOfAnswer, secondsUntilRetry } from '../../transport/header-times.ts';
 import { type Exchanged, exchange } from '../../transport/http-exchange.ts';
 import { type AttemptClock, type RetryRules, withAttempts } from '../../transport/retry.ts';
 import {

@@ -5,7 +5,7 @@ const httpDate =
 /** Older than the backends that there are: the clock of a device that has forgotten the time. */
 const firstDateMs = Date.UTC(2017, 10);
 /** Longer values are clock errors. */
-const maxRetrySeconds = 3_600;
+export const maxWaitSeconds = 3_600;
 
 /**
  * When the answer was made by the backend's clock, epoch ms in whole seconds. Undefined where it does not say so: without a
@@ -24,16 +24,16 @@ export function dateOfAnswer(headers: Headers): number | undefined {
  */
 export function secondsUntilRetry(headers: Headers, nowMs: number): number | undefined {
   const text = headers['retry-after'] ?? '';
-  const seconds = secondsIn(text) ?? (Date.parse(text) - (dateOfAnswer(headers) ?? nowMs)) / 1000;
+  const seconds = numberIn(text) ?? (Date.parse(text) - (dateOfAnswer(headers) ?? nowMs)) / 1000;
   return Number.isFinite(seconds) ? boundedSeconds(seconds) : undefined;
 }
 
-/** The text of a header as seconds, where it is a number of them. */
-export function secondsIn(text: string | undefined): number | undefined {
+/** The number that a header is; undefined where it is none. */
+export function numberIn(text: string | undefined): number | undefined {
   return text !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
 }
 
 /** As long as nothing is asked: whole seconds, from 1 to an hour. */
 export function boundedSeconds(seconds: number): number {
-  return Math.min(Math.max(Math.ceil(seconds), 1), maxRetrySeconds);
+  return Math.min(Math.max(Math.ceil(seconds), 1), maxWaitSeconds);
 }
